@@ -1,0 +1,1 @@
+//! The application: services, configuration, command line and the one composition root.

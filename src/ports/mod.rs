@@ -1,0 +1,1 @@
+//! The edge of the hexagon: traits and their error types, and nothing else.
