@@ -1,1 +1,8 @@
 //! The application: services, configuration, command line and the one composition root.
+//!
+//! The services implement the driving ports over the driven ones and see nothing else. Configuration, command line and
+//! composition are the only code that sees adapters.
+
+pub mod cli;
+pub mod config;
+pub mod services;

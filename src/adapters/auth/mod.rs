@@ -1,0 +1,1 @@
+//! Proving who calls: JWT verification and issue, and the signing key file.

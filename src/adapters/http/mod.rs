@@ -1,0 +1,1 @@
+//! The HTTP API: routes, wire types, problems, the API document and the server loop.

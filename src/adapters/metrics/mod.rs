@@ -1,0 +1,1 @@
+//! Metrics: the OpenTelemetry adapter, and the one that does nothing.

@@ -1,0 +1,1 @@
+//! Queues: the embedded one. Adapters of the `JobQueue` and `WorkerRegistry` ports.

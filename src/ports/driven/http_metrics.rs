@@ -1,0 +1,111 @@
+//! What the HTTP adapter reports to the metrics. Not called, and not even installed, when metrics are off.
+
+use std::time::Duration;
+
+use super::AuthError;
+
+/// An HTTP method; what RFC 9110 and RFC 5789 do not name is `Other`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HttpMethod {
+    /// `GET`
+    Get,
+    /// `HEAD`
+    Head,
+    /// `POST`
+    Post,
+    /// `PUT`
+    Put,
+    /// `PATCH`
+    Patch,
+    /// `DELETE`
+    Delete,
+    /// `OPTIONS`
+    Options,
+    /// `CONNECT`
+    Connect,
+    /// `TRACE`
+    Trace,
+    /// Any other word.
+    Other,
+}
+
+impl HttpMethod {
+    /// Every method.
+    pub const ALL: [Self; 10] = [
+        Self::Get,
+        Self::Head,
+        Self::Post,
+        Self::Put,
+        Self::Patch,
+        Self::Delete,
+        Self::Options,
+        Self::Connect,
+        Self::Trace,
+        Self::Other,
+    ];
+
+    /// The metric label, by the OpenTelemetry HTTP conventions.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+            Self::Connect => "CONNECT",
+            Self::Trace => "TRACE",
+            Self::Other => "_OTHER",
+        }
+    }
+
+    /// The method with this name; methods are case-sensitive (RFC 9110 §9.1).
+    #[must_use]
+    pub fn from_name(name: &str) -> Self {
+        Self::ALL.into_iter().find(|method| method.as_str() == name).unwrap_or(Self::Other)
+    }
+}
+
+/// A route's position in the table of templates that the adapter was made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RouteId(pub u16);
+
+/// A route of the API.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Route {
+    /// The template with its real parameter names, e.g. `/api/v1/jobs/{id}`.
+    pub template: String,
+    /// Whether its latency is recorded; health probes and the metrics page are left out.
+    pub timed: bool,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HttpEnd {
+    /// Answered with this status code.
+    Answered(u16),
+    /// The client left before the answer.
+    Disconnected,
+    /// The handler panicked; answered with 500.
+    Panicked,
+}
+
+/// Request metrics.
+///
+/// `request_started` and `request_stopped` come in pairs whatever becomes of the request.
+#[cfg_attr(test, mockall::automock)]
+pub trait HttpMetrics: Send + Sync {
+    /// A request arrived.
+    fn request_started(&self, method: HttpMethod);
+
+    /// A request that arrived is over.
+    fn request_stopped(&self, method: HttpMethod);
+
+    /// How a request ended and how long it took; `waited` when it asked to wait for a job.
+    fn request_finished(&self, route: RouteId, method: HttpMethod, end: HttpEnd, took: Duration, waited: bool);
+
+    /// A request was refused for its token.
+    fn auth_rejected(&self, reason: AuthError);
+}

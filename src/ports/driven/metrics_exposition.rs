@@ -1,0 +1,30 @@
+//! The text that Prometheus reads.
+
+use crate::domain::{QueueStats, Worker};
+
+/// What the store and the registry say at the moment of a scrape. A part that could not be had is absent, and so are
+/// its series.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FleetSnapshot {
+    /// The figures of the queue.
+    pub queue: Option<QueueStats>,
+    /// The connected workers.
+    pub workers: Option<Vec<Worker>>,
+    /// Components and whether they are up, as readiness says.
+    pub components: Vec<(&'static str, bool)>,
+}
+
+/// The page cannot be made; the reason is for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("failed to collect metrics: {0}")]
+pub struct ExpositionError(pub String);
+
+/// Renders all metrics of the process.
+#[cfg_attr(test, mockall::automock)]
+pub trait MetricsExposition: Send + Sync {
+    /// The page in the Prometheus text format 0.0.4, with the series of `snapshot` beside those of the process.
+    ///
+    /// Blocking work of milliseconds: never called on an async worker thread. A page is complete or an error; it is
+    /// never empty.
+    fn render(&self, snapshot: FleetSnapshot) -> Result<String, ExpositionError>;
+}

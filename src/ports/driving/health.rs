@@ -1,0 +1,62 @@
+//! Is the service able to do its work?
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::QueueStats;
+use crate::ports::driven::QueueInfo;
+
+/// One part that the service needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComponentHealth {
+    /// `queue` or `workers`.
+    pub name: &'static str,
+    /// Whether it works.
+    pub up: bool,
+    /// Why not, for the operator.
+    pub message: Option<String>,
+}
+
+/// Whether requests can be served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readiness {
+    /// All components.
+    pub components: Vec<ComponentHealth>,
+}
+
+impl Readiness {
+    /// Whether all components work.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.components.iter().all(|component| component.up)
+    }
+}
+
+/// All about the running service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HealthReport {
+    /// Version of the program.
+    pub version: &'static str,
+    /// Time since the process started.
+    pub uptime: Duration,
+    /// What readiness says.
+    pub readiness: Readiness,
+    /// What the queue is.
+    pub queue: QueueInfo,
+    /// The queue's figures; none when it cannot be read.
+    pub stats: Option<QueueStats>,
+    /// Connected workers; none when the registry cannot be read.
+    pub workers: Option<usize>,
+}
+
+/// Health. Liveness needs no port: a process that answers is alive.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait Health: Send + Sync {
+    /// Whether queue and registry work. Bounded in time: a component that does not answer within a second is down.
+    async fn readiness(&self) -> Readiness;
+
+    /// The whole report.
+    async fn report(&self) -> HealthReport;
+}
