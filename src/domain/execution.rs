@@ -113,7 +113,7 @@ pub struct Failure {
     /// What went wrong, for the operator.
     pub message: String,
     /// What is worth keeping of an unfinished run, such as the output of a killed command.
-    pub partial: Option<Output>,
+    pub partial: Option<Box<Output>>,
 }
 
 impl Failure {

@@ -93,6 +93,7 @@ impl ExecutionState {
     ///
     /// # Errors
     /// [`InvalidTransition`] when the table has no row for it; a terminal status accepts nothing.
+    #[expect(clippy::match_same_arms, reason = "one arm per row of the table")]
     pub const fn apply(self, event: ExecutionEvent) -> Result<Decision, InvalidTransition> {
         use ExecutionEvent as Event;
         use ExecutionStatus as Status;

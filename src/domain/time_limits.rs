@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     const DEFAULTS: Defaults =
-        Defaults { timeout: Duration::from_secs(30), deadline: Duration::from_secs(3600), max_attempts: 3 };
+        Defaults { timeout: Duration::from_secs(30), deadline: Duration::from_hours(1), max_attempts: 3 };
 
     fn resolve(timeout: Option<u64>, deadline: Option<u64>) -> Result<(u64, u64), Vec<String>> {
         TimeLimits::resolve(timeout, deadline, &DEFAULTS)
