@@ -201,6 +201,9 @@ pub trait JobQueue: Send + Sync {
     /// executions would exceed the configured depth.
     async fn submit(&self, submission: Submission) -> Result<Submitted, QueueError>;
 
+    /// What the request with this idempotency key and fingerprint made before; none when the key is new.
+    async fn replay(&self, idempotency: &Idempotency) -> Result<Option<Submitted>, QueueError>;
+
     /// The job, as of all changes acknowledged before the call.
     async fn job(&self, id: JobId) -> Result<Option<Job>, QueueError>;
 

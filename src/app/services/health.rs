@@ -1,0 +1,108 @@
+//! Is the service able to do its work?
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use tokio::time::timeout;
+
+use crate::ports::{
+    driven::{JobQueue, QueueError, WorkerRegistry},
+    driving::{ComponentHealth, Health, HealthReport, Readiness},
+};
+
+/// A component that does not answer within this time is down.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Asks the queue and the registry how they are.
+pub struct HealthService {
+    queue: Arc<dyn JobQueue>,
+    registry: Arc<dyn WorkerRegistry>,
+    version: &'static str,
+    started: Instant,
+}
+
+impl HealthService {
+    /// Over `queue` and `registry`; the uptime counts from here.
+    #[must_use]
+    pub fn new(queue: Arc<dyn JobQueue>, registry: Arc<dyn WorkerRegistry>, version: &'static str) -> Self {
+        Self { queue, registry, version, started: Instant::now() }
+    }
+}
+
+/// The answer of a component, or why there is none, in words that an operator may see.
+async fn ask<T>(answer: impl Future<Output = Result<T, QueueError>>) -> Result<T, String> {
+    match timeout(PATIENCE, answer).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+    }
+}
+
+fn component<T>(name: &'static str, answer: &Result<T, String>) -> ComponentHealth {
+    ComponentHealth { name, up: answer.is_ok(), message: answer.as_ref().err().cloned() }
+}
+
+#[async_trait]
+impl Health for HealthService {
+    async fn readiness(&self) -> Readiness {
+        let (queue, workers) = tokio::join!(ask(self.queue.check()), ask(self.registry.connected()));
+        Readiness { components: vec![component("queue", &queue), component("workers", &workers)] }
+    }
+
+    async fn report(&self) -> HealthReport {
+        let (queue, stats, workers) =
+            tokio::join!(ask(self.queue.check()), ask(self.queue.stats()), ask(self.registry.connected()));
+        HealthReport {
+            version: self.version,
+            uptime: self.started.elapsed(),
+            readiness: Readiness { components: vec![component("queue", &queue), component("workers", &workers)] },
+            queue: self.queue.info(),
+            stats: stats.ok(),
+            workers: workers.ok().map(|workers| workers.len()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::driven::{MockJobQueue, MockWorkerRegistry, QueueErrorKind};
+
+    fn service(queue: MockJobQueue, registry: MockWorkerRegistry) -> HealthService {
+        HealthService::new(Arc::new(queue), Arc::new(registry), "1.2.3")
+    }
+
+    #[tokio::test]
+    async fn it_is_ready_when_queue_and_registry_answer() {
+        let (mut queue, mut registry) = (MockJobQueue::new(), MockWorkerRegistry::new());
+        queue.expect_check().returning(|| Ok(()));
+        registry.expect_connected().returning(|| Ok(Vec::new()));
+        assert!(service(queue, registry).readiness().await.is_ready());
+    }
+
+    #[tokio::test]
+    async fn a_failing_queue_is_named_with_its_reason() {
+        let (mut queue, mut registry) = (MockJobQueue::new(), MockWorkerRegistry::new());
+        queue.expect_check().returning(|| Err(QueueError::new(QueueErrorKind::Unavailable, "disk on fire")));
+        registry.expect_connected().returning(|| Ok(Vec::new()));
+        let readiness = service(queue, registry).readiness().await;
+        assert!(!readiness.is_ready());
+        assert_eq!(readiness.components[0].name, "queue");
+        assert_eq!(readiness.components[0].message.as_deref(), Some("disk on fire"));
+        assert!(readiness.components[1].up);
+    }
+
+    /// A queue whose answer never comes.
+    struct Silent;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_component_that_never_answers_is_down_after_a_second() {
+        let asked = tokio::time::Instant::now();
+        let answer = ask::<Silent>(std::future::pending()).await;
+        assert_eq!(answer.err().as_deref(), Some("no answer within 1 s"));
+        assert_eq!(asked.elapsed(), PATIENCE);
+    }
+}
