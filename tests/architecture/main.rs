@@ -53,3 +53,13 @@ fn the_sources_keep_to_the_layers() {
     let violations = violations(&files, &dependencies);
     assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
 }
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| fs::read_to_string(root.join(name)).expect("the file is there");
+    let reasons = read("docs/adr/0002-dependencies.md").replace('-', "_");
+    for name in dependencies(&read("Cargo.toml")) {
+        assert!(reasons.contains(&format!("`{name}`")), "docs/adr/0002-dependencies.md says nothing about {name}");
+    }
+}
