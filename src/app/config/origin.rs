@@ -34,7 +34,8 @@ impl Origin {
         Self(format!("flag {name}"))
     }
 
-    /// The origin of a merged value. A table has no origin of its own but those of its entries.
+    /// The origin of a merged value. A table has no origin of its own but those of its entries; one without entries is
+    /// what it was from the beginning.
     pub(super) fn of(value: &Value) -> Option<Self> {
         if let Some(origin) = value.origin() {
             return Some(Self(origin.to_owned()));
@@ -43,7 +44,7 @@ impl Origin {
         let mut origins: Vec<_> = entries.values().filter_map(Value::origin).collect();
         origins.sort_unstable();
         origins.dedup();
-        Some(Self(origins.join("; "))).filter(|origin| !origin.0.is_empty())
+        if origins.is_empty() { Some(Self::default_layer()) } else { Some(Self(origins.join("; "))) }
     }
 
     /// A value that remembers this origin.

@@ -77,7 +77,7 @@ pub(super) fn show_bytes<S: Serializer>(bytes: &u64, serializer: S) -> Result<S:
     serializer.serialize_str(&bytes_text(*bytes))
 }
 
-/// In the largest unit that needs no fraction: `1d` and not `24h`, `90s` and not `1.5m`.
+/// In the largest unit that needs no fraction: `90s` and not `1.5m`. One day is `24h`, as people write it.
 fn duration_text(duration: Duration) -> String {
     const UNITS: [(u128, &str); 6] = [
         (86_400_000_000_000, "d"),
@@ -88,8 +88,8 @@ fn duration_text(duration: Duration) -> String {
         (1, "ns"),
     ];
     let nanos = duration.as_nanos();
-    let (size, unit) =
-        UNITS.into_iter().find(|(size, _)| nanos != 0 && nanos.is_multiple_of(*size)).unwrap_or((1, "s"));
+    let fits = |size: u128, unit: &str| nanos != 0 && nanos.is_multiple_of(size) && (unit != "d" || nanos > size);
+    let (size, unit) = UNITS.into_iter().find(|(size, unit)| fits(*size, unit)).unwrap_or((1, "s"));
     format!("{}{unit}", nanos / size)
 }
 
@@ -112,7 +112,8 @@ mod tests {
             (Duration::ZERO, "0s"),
             (Duration::from_millis(1_500), "1500ms"),
             (Duration::from_secs(90), "90s"),
-            (Duration::from_hours(24), "1d"),
+            (Duration::from_hours(24), "24h"),
+            (Duration::from_hours(48), "2d"),
             (Duration::from_nanos(7), "7ns"),
         ] {
             assert_eq!(duration_text(duration), text);

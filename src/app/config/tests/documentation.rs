@@ -34,7 +34,11 @@ fn what_is_shown_reads_back_as_the_same_settings() {
 fn the_defaults_are_shown_as_they_are_documented() {
     let defaults = from_env(&[]).expect("valid").to_yaml().expect("yaml");
     assert!(defaults.contains("    host: 127.0.0.1  # default\n    port: 8080  # default\n"), "{defaults}");
-    assert!(defaults.contains("      signing_key:\n"), "{defaults}");
+    assert!(
+        defaults.contains("      signing_key:\n") && defaults.contains("    labels: {}  # default\n"),
+        "{defaults}"
+    );
+    assert!(defaults.contains("    age: 24h  # default\n"), "{defaults}");
     assert!(defaults.contains("    hostname: node-1.example  # system hostname\n"), "{defaults}");
 }
 

@@ -38,7 +38,7 @@ const REFUSED: &[Refused] = &[
     ("job.retention.max_bytes", &["0", "1023KiB", "2PiB", "99999999999999999PiB", "lots"], &["1MiB to 1PiB"]),
     ("job.defaults.timeout", &["0s", "999ms", "3601s", "30"], &["1s to 1h"]),
     ("job.defaults.timeout", &["1h 1s"], &["1s to 1h"]),
-    ("job.defaults.deadline", &["0s", "86401s"], &["1s to 1d"]),
+    ("job.defaults.deadline", &["0s", "86401s"], &["1s to 24h"]),
     ("job.defaults.max_attempts", &["0", "101"], &["1 to 100"]),
     ("job.defaults.lease", &["0s", "999ms", "2h"], &["1s to 1h"]),
     (
