@@ -1,0 +1,77 @@
+# Everything that is done to the sources, by name. `.ci/run` is the sequence that must pass.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# Tools that the system does not have are installed here, and nowhere else.
+TOOLS := $(CURDIR)/target/tools
+export PATH := $(TOOLS)/bin:$(PATH)
+
+NEXTEST_VERSION := 0.9.143
+DENY_VERSION := 0.20.2
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/\1\t\2/' | expand -t 14
+
+.PHONY: fmt
+fmt: ## Format the sources
+	cargo fmt
+
+.PHONY: fmt-check
+fmt-check: ## Fail if the sources are not formatted
+	cargo fmt --check
+
+.PHONY: lint
+lint: ## Clippy, warnings are errors
+	cargo clippy --all-targets --locked -- -D warnings
+
+.PHONY: test
+test: nextest promtool ## Install what the tests need, then run all of them
+	cargo nextest run --all-features --locked
+	cargo test --doc --all-features --locked
+
+.PHONY: doc
+doc: ## Build the documentation of the code, warnings are errors
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
+
+.PHONY: openapi
+openapi: nextest ## Write the API document anew; review and commit the difference
+	OSAPI_BLESS=1 cargo nextest run --locked -E 'test(openapi)'
+
+.PHONY: bench
+bench: ## Run the benchmarks
+	cargo bench --locked
+
+.PHONY: deny
+deny: cargo-deny ## Check bans, licences and sources of all dependencies
+	cargo deny --locked check bans licenses sources
+
+.PHONY: advisories
+advisories: cargo-deny ## Check all dependencies for known vulnerabilities; needs the network
+	@cargo deny --locked fetch db || { echo "advisories: not checked, the database could not be reached" >&2; exit 2; }
+	cargo deny --locked check --disable-fetch advisories
+
+.PHONY: nextest
+nextest:
+	@cargo nextest --version >/dev/null 2>&1 || \
+		cargo install cargo-nextest --version $(NEXTEST_VERSION) --locked --root $(TOOLS)
+
+.PHONY: cargo-deny
+cargo-deny:
+	@cargo deny --version >/dev/null 2>&1 || \
+		cargo install cargo-deny --version $(DENY_VERSION) --locked --root $(TOOLS)
+
+# promtool reads what Prometheus would read. It is taken out of the package, so that no service is installed or started.
+.PHONY: promtool
+promtool:
+	@command -v promtool >/dev/null && exit; \
+	rm -rf $(TOOLS)/prometheus; \
+	mkdir -p $(TOOLS)/prometheus $(TOOLS)/bin; \
+	cd $(TOOLS)/prometheus; \
+	apt-get download prometheus || { apt-get update && apt-get download prometheus; }; \
+	dpkg-deb --extract prometheus_*.deb .; \
+	mv usr/bin/promtool $(TOOLS)/bin/; \
+	rm -rf $(TOOLS)/prometheus

@@ -1,0 +1,68 @@
+//! The arguments of the program and the commands that they name.
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+use super::{
+    ExitStatus, Process,
+    config_check::{self, ConfigCheck},
+    config_show::{self, ConfigShow},
+    ending::CommandError,
+    start::{self, Start},
+};
+
+/// REST job service for Linux fleets with metrics an operator can trust
+#[derive(Debug, Parser)]
+#[command(name = "osapi", version, arg_required_else_help = true, subcommand_required = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Start(Start),
+    /// Show or check the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    Show(ConfigShow),
+    Check(ConfigCheck),
+}
+
+/// Runs the command that `args` name; the first of them is the program's own name.
+pub fn run(args: impl IntoIterator<Item = OsString>, process: &mut Process<'_>) -> ExitStatus {
+    let ended = match CommandLine::try_parse_from(args) {
+        Ok(line) => dispatch(&line.command, process),
+        Err(answer) if answer.use_stderr() => return refuse(&answer.render().to_string(), process),
+        Err(help) => write!(process.stdout, "{}", help.render()).map_err(CommandError::from),
+    };
+    match ended.and_then(|()| Ok(process.stdout.flush()?)) {
+        Ok(()) => ExitStatus::Success,
+        Err(error) => {
+            let status = error.status();
+            if status != ExitStatus::Success {
+                // Nobody is left to be told when this fails too.
+                let _ = writeln!(process.stderr, "osapi: {error}");
+            }
+            status
+        }
+    }
+}
+
+fn dispatch(command: &Command, process: &mut Process<'_>) -> Result<(), CommandError> {
+    match command {
+        Command::Start(command) => start::run(command, process),
+        Command::Config(ConfigCommand::Show(command)) => config_show::run(command, process),
+        Command::Config(ConfigCommand::Check(command)) => config_check::run(command, process),
+    }
+}
+
+fn refuse(message: &str, process: &mut Process<'_>) -> ExitStatus {
+    let _ = write!(process.stderr, "{message}");
+    ExitStatus::Usage
+}

@@ -1,0 +1,18 @@
+//! What a command sees of the world around the process.
+
+use std::{
+    ffi::OsString,
+    io::{Read, Write},
+};
+
+/// The environment and the standard streams.
+pub struct Process<'a> {
+    /// Environment variables.
+    pub env: Vec<(OsString, OsString)>,
+    /// Standard input.
+    pub stdin: &'a mut dyn Read,
+    /// Standard output: answers only, so that they can be piped.
+    pub stdout: &'a mut dyn Write,
+    /// Standard error: everything that is said about an answer.
+    pub stderr: &'a mut dyn Write,
+}

@@ -1,0 +1,48 @@
+//! `api.server`: where the API listens and what it accepts.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+
+use super::{SecuritySettings, scalar};
+
+/// The API's listener.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerSettings {
+    /// The address to listen on.
+    #[serde(deserialize_with = "host")]
+    pub host: IpAddr,
+    /// The port to listen on; 0 for any free one.
+    #[serde(deserialize_with = "scalar::whole::<_, _, 0, 65_535>")]
+    pub port: u16,
+    /// What requests may cost.
+    pub limits: LimitsSettings,
+    /// Who may call.
+    pub security: SecuritySettings,
+}
+
+/// What requests may cost.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsSettings {
+    /// Largest request body, in bytes.
+    #[serde(deserialize_with = "scalar::bytes::<_, 1024, 0x400_0000>", serialize_with = "scalar::show_bytes")]
+    pub body: u64,
+}
+
+impl ServerSettings {
+    /// Address and port.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.host, self.port)
+    }
+}
+
+/// Names are not looked up: what a process listens on must not depend on a resolver.
+fn host<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpAddr, D::Error> {
+    match String::deserialize(deserializer)?.as_str() {
+        "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
+        text => text.parse().map_err(|_| D::Error::custom("expected an IP address or localhost")),
+    }
+}

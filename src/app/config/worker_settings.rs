@@ -1,0 +1,24 @@
+//! `job.worker`: how this host takes part in the fleet.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::scalar;
+use crate::domain::{Hostname, Labels};
+
+/// The worker of this process.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerSettings {
+    /// Its address in the fleet; the system's hostname where nothing else is configured.
+    pub hostname: Hostname,
+    /// What label targets match.
+    pub labels: Labels,
+    /// How many executions it runs at once.
+    #[serde(deserialize_with = "scalar::whole::<_, _, 1, 1024>")]
+    pub slots: u32,
+    /// How long running work may take to finish when the process is asked to stop.
+    #[serde(deserialize_with = "scalar::duration::<_, 0, 3600>", serialize_with = "scalar::show_duration")]
+    pub grace: Duration,
+}
