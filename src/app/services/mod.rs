@@ -2,12 +2,21 @@
 //!
 //! A method reads: load, ask the domain, persist, record, return. What a status means is decided in the domain.
 
+mod active;
 mod health;
 mod job_events;
 mod jobs;
+mod run;
+mod worker;
 mod workers;
+
+#[cfg(test)]
+mod jobs_tests;
+#[cfg(test)]
+mod worker_tests;
 
 pub use health::HealthService;
 pub use job_events::JobEventRecorder;
 pub use jobs::{JobService, JobServiceParts};
+pub use worker::{WorkerParts, WorkerProfile, WorkerService};
 pub use workers::WorkersService;

@@ -17,7 +17,7 @@ pub trait OperationExecutor: Send + Sync {
 
     /// Runs the operation to its end.
     ///
-    /// When `stop` turns `true` an operation that has something to end (a child process) ends it within 5 s and returns
+    /// When `stop` turns `true` an operation that has something to end (a child process) ends it within 3 s and returns
     /// what it has as [`Failure::partial`]; one that has nothing may ignore it: its future is dropped then. Blocking
     /// work runs on threads of its own.
     async fn execute(&self, operation: Operation, stop: StopSignal) -> Result<Output, Failure>;
