@@ -10,6 +10,8 @@ use super::{Effect, ErrorKind, ExecutionStatus, FailureKind};
 pub enum ExecutionEvent {
     /// A worker took it.
     Claimed,
+    /// The claim never reached its worker: nothing was started.
+    ClaimDropped,
     /// The operation returned.
     Returned,
     /// The operation reported an error, panicked, timed out or was not allowed.
@@ -28,8 +30,9 @@ pub enum ExecutionEvent {
 
 impl ExecutionEvent {
     /// Every event.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Claimed,
+        Self::ClaimDropped,
         Self::Returned,
         Self::Failed(FailureKind::Operation),
         Self::Failed(FailureKind::ExitStatus),
@@ -104,6 +107,8 @@ impl ExecutionState {
             (Status::Queued, Event::DeadlinePassed) => with(Status::Expired, ErrorKind::Deadline),
             (Status::Queued, Event::CancelRequested) => to(Status::Cancelled),
 
+            (Status::Running, Event::ClaimDropped) if self.cancel_requested => to(Status::Cancelled),
+            (Status::Running, Event::ClaimDropped) => Decision { refund_attempt: true, ..to(Status::Queued) },
             (Status::Running, Event::Returned) => to(Status::Completed),
             (Status::Running, Event::Failed(kind)) => with(Status::Failed, ErrorKind::of_failure(kind)),
             (Status::Running, Event::CancelRequested) => Decision { cancel_requested: true, ..to(Status::Running) },
@@ -148,6 +153,8 @@ mod tests {
             (Queued,  None, None,             None, Claimed,                         (Running,   None,                         false, false)),
             (Queued,  None, None,             None, DeadlinePassed,                  (Expired,   Some(ErrorKind::Deadline),    false, false)),
             (Queued,  None, None,             None, CancelRequested,                 (Cancelled, None,                         false, false)),
+            (Running, NO,   None,             None, ClaimDropped,                    (Queued,    None,                         false, true)),
+            (Running, YES,  None,             None, ClaimDropped,                    (Cancelled, None,                         false, false)),
             (Running, None, None,             None, Returned,                        (Completed, None,                         false, false)),
             (Running, None, None,             None, Failed(FailureKind::Operation),  (Broken,    Some(ErrorKind::Operation),   false, false)),
             (Running, None, None,             None, Failed(FailureKind::ExitStatus), (Broken,    Some(ErrorKind::ExitStatus),  false, false)),

@@ -1,0 +1,314 @@
+//! The queue that the core sees: asks the writer to write, and readers to read.
+
+use std::{
+    collections::HashSet,
+    fs::File,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{SyncSender, TrySendError, sync_channel},
+    },
+    thread::{self, JoinHandle},
+};
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::{
+    boot::{Booted, boot},
+    command::{Accepted, Answer, Command},
+    config::EmbeddedConfig,
+    leases::Leases,
+    open_error::OpenError,
+    readers::Readers,
+    registry::Registry,
+    submitting::{NewRows, known},
+    waiters::Waiters,
+    writer::{Due, Writer, has_ended},
+};
+use crate::{
+    adapters::queue::store::{self, Counters, corrupt, timestamp},
+    domain::{Hostname, Idempotency, InstanceId, Job, JobId, QueueStats, Worker},
+    ports::{
+        driven::{
+            Cancelled, Claim, ClaimRequest, ClaimToken, Clock, Deleted, Durability, JobPage, JobQueue, Outcome,
+            PageRequest, QueueError, QueueErrorKind, QueueInfo, Revocation, Submission, Submitted, WorkerRegistry,
+        },
+        driving::JobEvents,
+    },
+};
+
+/// Commands that may wait for the writer: a few transactions' worth. Beyond it the queue is busy.
+const BACKLOG: usize = 4_096;
+
+/// The embedded queue, and the registry of this process's workers.
+pub struct EmbeddedQueue {
+    commands: SyncSender<Command>,
+    readers: Arc<Readers>,
+    registry: Registry,
+    leases: Arc<Leases>,
+    waiters: Arc<Waiters>,
+    clock: Arc<dyn Clock>,
+    durability: Durability,
+    writer: Mutex<Option<Opened>>,
+}
+
+/// What is given back by closing.
+struct Opened {
+    thread: JoinHandle<()>,
+    lock: File,
+}
+
+impl EmbeddedQueue {
+    /// Opens the store, and decides what becomes of the executions that ran when its last process ended.
+    ///
+    /// Blocks; call it on a thread that may.
+    ///
+    /// # Errors
+    /// [`OpenError`]; then nothing was changed.
+    pub fn open(
+        config: EmbeddedConfig,
+        clock: Arc<dyn Clock>,
+        events: Arc<dyn JobEvents>,
+    ) -> Result<Arc<Self>, OpenError> {
+        let Booted { connection, file, lock } = boot(&config.data_dir, config.durability)?;
+        let unreadable = |source| OpenError::Store { file: file.clone(), source };
+        let counters = Counters::load(&connection).map_err(unreadable)?;
+        let draining = draining(&connection).map_err(unreadable)?;
+        let durability = config.durability;
+        let leases = Arc::new(Leases::new(config.lease));
+        let waiters = Arc::new(Waiters::default());
+        let (commands, received) = sync_channel(BACKLOG);
+        let mut writer = Writer {
+            connection,
+            commands: received,
+            back: commands.clone(),
+            config,
+            clock: Arc::clone(&clock),
+            events,
+            leases: Arc::clone(&leases),
+            waiters: Arc::clone(&waiters),
+            counters,
+            due: Due::default(),
+        };
+        let files = |source| OpenError::Files { path: file.clone(), source };
+        writer.recover().map_err(|error| files(std::io::Error::other(error)))?;
+        let thread = thread::Builder::new().name("queue-writer".to_owned()).spawn(|| writer.work()).map_err(files)?;
+        Ok(Arc::new(Self {
+            commands,
+            readers: Readers::new(file),
+            registry: Registry::new(draining),
+            leases,
+            waiters,
+            clock,
+            durability,
+            writer: Mutex::new(Some(Opened { thread, lock })),
+        }))
+    }
+
+    /// Writes what is still asked for, closes the store and lets others open it. What comes later is refused.
+    ///
+    /// Blocks; call it on a thread that may. A second call does nothing.
+    pub fn close(&self) {
+        let opened = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Opened { thread, lock }) = opened {
+            self.readers.close();
+            // A writer that is gone is closed; one that panicked has said so in the log.
+            let _ = self.commands.send(Command::Close);
+            let _ = thread.join();
+            drop(lock);
+        }
+    }
+
+    /// Asks the writer and waits for its answer.
+    async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, QueueError> {
+        let (answer, answered) = oneshot::channel();
+        self.commands.try_send(command(answer)).map_err(|error| match error {
+            TrySendError::Full(_) => QueueError::new(QueueErrorKind::Busy, "too many changes wait to be written"),
+            TrySendError::Disconnected(_) => closed(),
+        })?;
+        answered.await.map_err(|_| closed())?
+    }
+
+    async fn known(&self, idempotency: &Idempotency) -> Result<Option<(JobId, bool)>, QueueError> {
+        let idempotency = idempotency.clone();
+        self.readers.read(move |connection| known(connection, &idempotency)).await
+    }
+
+    async fn made_before(&self, id: JobId, same: bool) -> Result<Submitted, QueueError> {
+        if !same {
+            return Ok(Submitted::KeyReused);
+        }
+        let job = self.job(id).await?;
+        Ok(job.map_or(Submitted::ReplayedDeleted(id), |job| Submitted::Replayed(Box::new(job))))
+    }
+}
+
+impl Drop for EmbeddedQueue {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn closed() -> QueueError {
+    QueueError::new(QueueErrorKind::Unavailable, "the job store is closed")
+}
+
+fn draining(connection: &Connection) -> rusqlite::Result<HashSet<Hostname>> {
+    let mut statement = connection.prepare("SELECT hostname FROM draining")?;
+    let names = statement.query_map([], |row| row.get::<_, String>(0))?;
+    names.map(|name| name?.parse().map_err(|_| corrupt("a hostname that is none"))).collect()
+}
+
+/// All figures from one snapshot.
+fn stats(connection: &Connection, clock: &dyn Clock) -> rusqlite::Result<QueueStats> {
+    let snapshot = connection.unchecked_transaction()?;
+    let counters = Counters::load(&snapshot)?;
+    let moment = |sql: &str| -> rusqlite::Result<_> {
+        let at: Option<i64> = snapshot.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        at.map(timestamp).transpose()
+    };
+    Ok(QueueStats {
+        jobs: counters.jobs_now(),
+        ledger: counters.ledger(),
+        depth: u64::try_from(counters.depth).unwrap_or_default(),
+        oldest_queued_at: moment(
+            "SELECT (SELECT created_at FROM job WHERE id = \
+             (SELECT min(job_id) FROM execution INDEXED BY execution_oldest WHERE status = 'queued'))",
+        )?,
+        longest_running_since: moment("SELECT min(started_at) FROM execution WHERE status = 'running'")?,
+        taken_at: clock.now(),
+    })
+}
+
+#[async_trait]
+impl JobQueue for EmbeddedQueue {
+    fn info(&self) -> QueueInfo {
+        QueueInfo { backend: "embedded", durability: self.durability }
+    }
+
+    async fn check(&self) -> Result<(), QueueError> {
+        self.readers.read(|connection| connection.query_row("SELECT 1 FROM sqlite_schema", [], |_| Ok(()))).await?;
+        // The writer is there and takes commands.
+        self.ask(|answer| Command::Finish(ClaimToken(0), Box::new(nothing()), answer)).await.map(drop)
+    }
+
+    async fn submit(&self, submission: Submission) -> Result<Submitted, QueueError> {
+        let (rows, job) = NewRows::of(submission)?;
+        match self.ask(|answer| Command::Submit(Box::new(rows), answer)).await? {
+            Accepted::Created => Ok(Submitted::Created(Box::new(job))),
+            Accepted::Known { id, same } => self.made_before(id, same).await,
+        }
+    }
+
+    async fn replay(&self, idempotency: &Idempotency) -> Result<Option<Submitted>, QueueError> {
+        match self.known(idempotency).await? {
+            Some((id, same)) => self.made_before(id, same).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<Job>, QueueError> {
+        self.readers.read(move |connection| store::job(connection, id)).await
+    }
+
+    async fn jobs(&self, request: PageRequest) -> Result<JobPage, QueueError> {
+        self.readers.read(move |connection| store::page(connection, &request)).await
+    }
+
+    async fn stats(&self) -> Result<QueueStats, QueueError> {
+        let clock = Arc::clone(&self.clock);
+        self.readers.read(move |connection| stats(connection, &*clock)).await
+    }
+
+    async fn ended(&self, id: JobId) -> Result<(), QueueError> {
+        let end = Waiting { id, waiters: &self.waiters, end: Some(self.waiters.register(id)) };
+        if self.readers.read(move |connection| has_ended(connection, id)).await? {
+            return Ok(());
+        }
+        end.wait().await
+    }
+
+    async fn cancel(&self, id: JobId) -> Result<Cancelled, QueueError> {
+        self.ask(|answer| Command::Cancel(id, answer)).await
+    }
+
+    async fn delete(&self, id: JobId) -> Result<Deleted, QueueError> {
+        self.ask(|answer| Command::Delete(id, answer)).await
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claim>, QueueError> {
+        self.ask(|answer| Command::Claim(request, answer)).await.map(super::command::Granted::take)
+    }
+
+    async fn renew(&self, token: ClaimToken) -> Result<bool, QueueError> {
+        Ok(self.leases.renew(token))
+    }
+
+    async fn revoked(&self, token: ClaimToken) -> Result<Revocation, QueueError> {
+        let Some(mut revocation) = self.leases.revocation(token) else { return Ok(Revocation::Fenced) };
+        match revocation.wait_for(Option::is_some).await.map(|revocation| *revocation) {
+            Ok(Some(revocation)) => Ok(revocation),
+            // The run was recorded: nobody will ask it to stop any more.
+            _ => std::future::pending().await,
+        }
+    }
+
+    async fn finish(&self, token: ClaimToken, outcome: Outcome) -> Result<bool, QueueError> {
+        self.ask(|answer| Command::Finish(token, Box::new(outcome), answer)).await
+    }
+}
+
+/// An outcome for a claim that nobody holds.
+const fn nothing() -> Outcome {
+    Outcome { event: crate::domain::ExecutionEvent::Returned, result: None, message: None }
+}
+
+/// Somebody who waits for the end of a job, and is forgotten when it stops waiting.
+struct Waiting<'a> {
+    id: JobId,
+    waiters: &'a Waiters,
+    end: Option<oneshot::Receiver<()>>,
+}
+
+impl Waiting<'_> {
+    async fn wait(mut self) -> Result<(), QueueError> {
+        match &mut self.end {
+            Some(end) => end.await.map_err(|_| closed()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.end = None;
+        self.waiters.forget_gone(self.id);
+    }
+}
+
+#[async_trait]
+impl WorkerRegistry for EmbeddedQueue {
+    async fn heartbeat(&self, worker: Worker) -> Result<(), QueueError> {
+        self.registry.heartbeat(worker, self.clock.now())
+    }
+
+    async fn leave(&self, hostname: &Hostname, instance: InstanceId) -> Result<(), QueueError> {
+        self.registry.leave(hostname, instance);
+        Ok(())
+    }
+
+    async fn connected(&self) -> Result<Vec<Worker>, QueueError> {
+        Ok(self.registry.connected(self.clock.now(), |hostname| self.leases.used_by(hostname)))
+    }
+
+    async fn set_draining(&self, hostname: &Hostname, draining: bool) -> Result<Option<Worker>, QueueError> {
+        let worker = |workers: Vec<Worker>| workers.into_iter().find(|worker| worker.hostname == *hostname);
+        if worker(self.connected().await?).is_none() {
+            return Ok(None);
+        }
+        self.ask(|answer| Command::Drain(hostname.clone(), draining, answer)).await?;
+        self.registry.set_draining(hostname, draining);
+        Ok(worker(self.connected().await?))
+    }
+}

@@ -1,0 +1,226 @@
+//! A queue under test: opened, killed and opened again, with a clock that the test sets and a record of all reports.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use osapi::{
+    domain::{
+        Effect, ExecutionEvent, Hostname, InstanceId, JobId, Labels, NewJob, Operation, OperationKind, ResultDocument,
+        Slot, Target, Worker, WorkerState,
+    },
+    ports::{
+        driven::{Claim, ClaimRequest, ClaimToken, Clock, JobQueue, Outcome, Submission, Submitted, WorkerRegistry},
+        driving::{JobEvent, JobEvents},
+    },
+};
+
+/// What one open queue is made with.
+#[derive(Clone)]
+pub(crate) struct Options {
+    pub(crate) max_depth: u64,
+    pub(crate) lease: Duration,
+    pub(crate) retention_age: Duration,
+    pub(crate) retention_jobs: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let day = Duration::from_hours(24);
+        Self { max_depth: 1000, lease: Duration::from_mins(1), retention_age: day, retention_jobs: 1000 }
+    }
+}
+
+/// An adapter that can be opened, and killed as a power cut would.
+pub(crate) trait Backend {
+    fn new() -> Self;
+    /// Opens the queue, or opens it again.
+    fn open(&mut self, options: &Options, clock: Arc<dyn Clock>, events: Arc<dyn JobEvents>) -> Ports;
+    /// Ends the queue without a farewell; what was acknowledged is there when it is opened again.
+    fn kill(&mut self);
+}
+
+/// The two ports of an open queue.
+#[derive(Clone)]
+pub(crate) struct Ports {
+    pub(crate) queue: Arc<dyn JobQueue>,
+    pub(crate) registry: Arc<dyn WorkerRegistry>,
+}
+
+/// A clock that stands still until it is moved.
+pub(crate) struct TestClock(AtomicI64);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_microsecond(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+/// Everything that was reported.
+#[derive(Default)]
+pub(crate) struct Reports(Mutex<Vec<JobEvent>>);
+
+impl JobEvents for Reports {
+    fn committed(&self, events: &[JobEvent]) {
+        self.0.lock().unwrap().extend_from_slice(events);
+    }
+}
+
+/// A queue, its clock and its reports.
+pub(crate) struct World<B> {
+    pub(crate) backend: B,
+    pub(crate) options: Options,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) reports: Arc<Reports>,
+    ports: Option<Ports>,
+    ids: AtomicU64,
+}
+
+impl<B: Backend> World<B> {
+    pub(crate) fn new(options: Options) -> Self {
+        let mut world = Self {
+            backend: B::new(),
+            options,
+            clock: Arc::new(TestClock(AtomicI64::new(1_800_000_000_000_000))),
+            reports: Arc::default(),
+            ports: None,
+            ids: AtomicU64::new(0),
+        };
+        world.reopen();
+        world
+    }
+
+    /// Kills the queue, if it is open, and opens it.
+    pub(crate) fn reopen(&mut self) {
+        if self.ports.take().is_some() {
+            self.backend.kill();
+        }
+        let (clock, reports) = (Arc::clone(&self.clock), Arc::clone(&self.reports));
+        self.ports = Some(self.backend.open(&self.options, clock, reports));
+    }
+
+    pub(crate) fn ports(&self) -> Ports {
+        self.ports.clone().unwrap()
+    }
+
+    pub(crate) fn queue(&self) -> Arc<dyn JobQueue> {
+        self.ports().queue
+    }
+
+    pub(crate) fn registry(&self) -> Arc<dyn WorkerRegistry> {
+        self.ports().registry
+    }
+
+    /// Moves the clock on.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.clock.0.fetch_add(i64::try_from(time.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
+    pub(crate) fn reported(&self, which: impl Fn(&JobEvent) -> bool) -> usize {
+        self.reports.0.lock().unwrap().iter().filter(|event| which(event)).count()
+    }
+
+    /// A new job; later ones have larger ids.
+    pub(crate) fn new_job(&self, kind: OperationKind, target: &str, slots: &[&str]) -> NewJob {
+        let number = self.ids.fetch_add(1, Ordering::SeqCst);
+        let id = uuid::Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + u128::from(number));
+        let slot = |name: &&str| if *name == "_any" { Slot::Any } else { Slot::Host(hostname(name)) };
+        let now = self.clock.now();
+        NewJob {
+            id: JobId::try_from(id).unwrap(),
+            operation: Operation::deserialize(kind, &mut serde_json::Deserializer::from_str("{}")).unwrap(),
+            target: target.parse::<Target>().unwrap(),
+            slots: slots.iter().map(slot).collect(),
+            timeout: Duration::from_secs(30),
+            max_attempts: 2,
+            created_at: now,
+            deadline_at: now + jiff::SignedDuration::from_hours(1),
+            created_by: "alice".to_owned(),
+            retried_from: None,
+        }
+    }
+
+    /// Submits a job with these slots and this effect.
+    pub(crate) async fn submit(&self, effect: Effect, slots: &[&str]) -> JobId {
+        let target = if slots == ["_any"] { "_any" } else { "_all" };
+        let job = self.new_job(OperationKind::NodeLoadGet, target, slots);
+        let id = job.id;
+        let submitted = self.queue().submit(Submission { job, effect, idempotency: None }).await.unwrap();
+        assert!(matches!(submitted, Submitted::Created(job) if job.summary.id == id));
+        id
+    }
+
+    /// Claims up to `max` executions for a host; there must be at least one.
+    pub(crate) async fn claim(&self, host: &str, max: u32) -> Vec<Claim> {
+        let queue = self.queue();
+        let claims = tokio::time::timeout(Duration::from_secs(20), queue.claim(request(host, max)));
+        claims.await.expect("there is something to claim").unwrap()
+    }
+
+    pub(crate) async fn claim_one(&self, host: &str) -> Claim {
+        self.claim(host, 1).await.remove(0)
+    }
+
+    /// Whether there is nothing to claim for a host: a claim that is still waiting after the queue answered later
+    /// questions.
+    pub(crate) async fn nothing_for(&self, host: &str) -> bool {
+        let queue = self.queue();
+        let claim = queue.claim(request(host, 100));
+        tokio::pin!(claim);
+        for _ in 0..3 {
+            tokio::select! {
+                biased;
+                _ = &mut claim => return false,
+                checked = queue.check() => checked.unwrap(),
+            }
+        }
+        true
+    }
+
+    pub(crate) async fn status(&self, id: JobId) -> &'static str {
+        self.queue().job(id).await.unwrap().map_or("gone", |job| job.summary.status.as_str())
+    }
+
+    pub(crate) async fn finish(&self, token: ClaimToken, event: ExecutionEvent) -> bool {
+        self.queue().finish(token, outcome(event)).await.unwrap()
+    }
+
+    /// Waits for the end of a job, then says its status.
+    pub(crate) async fn end(&self, id: JobId) -> &'static str {
+        tokio::time::timeout(Duration::from_secs(20), self.queue().ended(id)).await.expect("it ends").unwrap();
+        self.status(id).await
+    }
+}
+
+pub(crate) fn hostname(name: &str) -> Hostname {
+    name.parse().unwrap()
+}
+
+pub(crate) fn request(host: &str, max: u32) -> ClaimRequest {
+    ClaimRequest { worker: hostname(host), instance: InstanceId(uuid::Uuid::nil()), max, commands_enabled: false }
+}
+
+pub(crate) fn outcome(event: ExecutionEvent) -> Outcome {
+    let result = ResultDocument::from_json(r#"{"load1":0.5}"#.to_owned()).unwrap();
+    Outcome { event, result: Some(result), message: None }
+}
+
+pub(crate) fn worker(host: &str, instance: u128) -> Worker {
+    Worker {
+        hostname: hostname(host),
+        instance: InstanceId(uuid::Uuid::from_u128(instance)),
+        labels: Labels::default(),
+        state: WorkerState::Ready,
+        slots: 4,
+        slots_used: 0,
+        version: "0.0.0".to_owned(),
+        commands_enabled: false,
+        started_at: Timestamp::UNIX_EPOCH,
+        last_heartbeat_at: Timestamp::UNIX_EPOCH,
+    }
+}

@@ -1,0 +1,9 @@
+//! What every queue adapter promises, shown on each of them.
+//!
+//! `conformance` is one list of tests over the ports; an adapter joins it with a [`fixture::Backend`] and one line of
+//! the `conformance!` macro. What only one adapter has is tested beside.
+
+mod conformance;
+mod embedded;
+mod fixture;
+mod ledger;
