@@ -5,9 +5,11 @@
 mod health;
 mod job_events;
 mod jobs;
+mod scrape;
 mod workers;
 
 pub use health::HealthService;
 pub use job_events::JobEventRecorder;
 pub use jobs::{JobService, JobServiceParts};
+pub use scrape::ScrapeService;
 pub use workers::WorkersService;

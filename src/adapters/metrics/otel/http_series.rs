@@ -27,10 +27,13 @@ struct EndSeries {
     duration: Lazy<BoundTimes>,
 }
 
+/// One place per way to end, each taken at its first use.
+type Ends = Box<[Lazy<Box<EndSeries>>]>;
+
 struct RouteSeries {
     template: String,
     timed: bool,
-    ends: [Lazy<Box<[Lazy<Box<EndSeries>>]>>; METHODS],
+    ends: [Lazy<Ends>; METHODS],
     wait: Lazy<BoundTimes>,
     panics: Lazy<BoundCount>,
 }

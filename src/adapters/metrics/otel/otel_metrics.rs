@@ -16,7 +16,7 @@ use super::{
     http_series::HttpSeries,
     instruments::{Instruments, view},
     job_series::JobSeries,
-    observation::Observation,
+    observation::{Observation, Observed},
     page,
     process_figures::ProcessFigures,
     process_series,
@@ -59,7 +59,7 @@ impl OtelMetrics {
             .with_resource(resource(config))
             .with_view(view(config.routes.len())?)
             .build();
-        let instruments = Instruments { meter: provider.meter("osapi"), observed: Default::default() };
+        let instruments = Instruments { meter: provider.meter("osapi"), observed: Observed::default() };
         fleet_series::register(&instruments, config.queue);
         process_series::register(&instruments, config.runtime.as_ref());
         Ok(Arc::new(Self {
@@ -146,7 +146,7 @@ impl MetricsExposition for OtelMetrics {
         let observation = Observation { fleet: snapshot, process: ProcessFigures::read() };
         let families = {
             let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-            self.instruments.observed.during(observation, || page::gather(&self.registry)).map_err(ExpositionError)?
+            self.instruments.observed.during(observation, || self.registry.gather()).map_err(ExpositionError)?
         };
         let page = page::write(&families)?;
         self.endpoint.page_made(started.elapsed());

@@ -1,0 +1,8 @@
+//! The metrics adapter behind its ports, read through the page.
+
+mod catalogue;
+mod hostile;
+mod jobs;
+mod requests;
+mod scene;
+mod snapshot;
