@@ -1,6 +1,7 @@
 //! The metrics adapter behind its ports, read through the page.
 
 mod catalogue;
+mod documentation;
 mod hostile;
 mod jobs;
 mod requests;

@@ -12,5 +12,5 @@ pub mod job;
 mod labels;
 pub mod process;
 
-pub use all::{FAMILIES, TARGET_INFO};
+pub use all::{GROUPS, Group, TARGET_INFO, families};
 pub use family::{Family, Kind, Label, Stability};

@@ -15,7 +15,7 @@ use super::{
     config::SetupError,
     observation::{Observation, Observed},
 };
-use crate::adapters::metrics::catalogue::{FAMILIES, Family, Kind};
+use crate::adapters::metrics::catalogue::{Family, Kind, families};
 
 pub(super) type BoundCount = BoundCounter<u64>;
 pub(super) type BoundLevel = BoundUpDownCounter<i64>;
@@ -97,7 +97,7 @@ pub(super) const fn exact(value: u64) -> f64 {
 
 /// The view that gives every instrument its own number of series and its buckets.
 pub(super) fn view(routes: usize) -> Result<impl Fn(&Instrument) -> Option<Stream> + Send + Sync, SetupError> {
-    let families: HashMap<&str, &Family> = FAMILIES.iter().map(|family| (family.instrument, family)).collect();
+    let families: HashMap<&str, &Family> = families().map(|family| (family.instrument, family)).collect();
     for family in families.values() {
         stream(family, routes)?;
     }
