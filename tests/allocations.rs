@@ -14,7 +14,7 @@ use osapi::{
     domain::{ExecutionStatus, JobStatus, OperationKind},
     ports::driven::{
         AuthError, Durability, HttpEnd, HttpMethod, HttpMetrics, MetricsExposition, MetricsPort, QueueInfo,
-        RejectionReason, Route, RouteId, ScrapeEnd,
+        QueueOperation, QueueOutcome, RejectionReason, Route, RouteId, ScrapeEnd,
     },
 };
 
@@ -77,6 +77,7 @@ fn job_events(metrics: &dyn MetricsPort) {
     metrics.job_rejected(RejectionReason::Invalid);
     metrics.execution_redelivered();
     metrics.stale_result();
+    metrics.queue_called(QueueOperation::Submit, QueueOutcome::Answered, TOOK);
 }
 
 fn request_events(metrics: &OtelMetrics) {

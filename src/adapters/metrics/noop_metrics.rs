@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{
     domain::{ExecutionStatus, Hostname, JobStatus, OperationKind},
-    ports::driven::{MetricsPort, RejectionReason},
+    ports::driven::{MetricsPort, QueueOperation, QueueOutcome, RejectionReason},
 };
 
 /// Records nothing.
@@ -34,4 +34,6 @@ impl MetricsPort for NoopMetrics {
     fn worker_joined(&self, _hostname: &Hostname) {}
 
     fn worker_left(&self) {}
+
+    fn queue_called(&self, _operation: QueueOperation, _outcome: QueueOutcome, _took: Duration) {}
 }

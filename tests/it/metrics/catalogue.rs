@@ -5,7 +5,9 @@ use std::{collections::BTreeSet, time::Duration};
 use osapi::{
     adapters::metrics::{OtelMetrics, catalogue::families},
     domain::{ExecutionStatus, JobStatus, OperationKind},
-    ports::driven::{HttpEnd, HttpMethod, HttpMetrics, MetricsExposition, MetricsPort, ScrapeEnd},
+    ports::driven::{
+        HttpEnd, HttpMethod, HttpMetrics, MetricsExposition, MetricsPort, QueueOperation, QueueOutcome, ScrapeEnd,
+    },
 };
 
 use super::scene::{JOB, JOBS, config, page_with, snapshot};
@@ -27,6 +29,7 @@ fn full_page() -> Page {
     metrics.request_started(HttpMethod::Get);
     metrics.request_finished(JOBS, HttpMethod::Get, HttpEnd::Panicked, second, false);
     metrics.request_finished(JOB, HttpMethod::Get, HttpEnd::Answered(200), second, true);
+    metrics.queue_called(QueueOperation::Submit, QueueOutcome::Answered, second);
     metrics.scrape_started();
     metrics.scrape_answered(ScrapeEnd::TimedOut);
     metrics.render(snapshot(&[])).expect("a page");

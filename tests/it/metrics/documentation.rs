@@ -1,8 +1,8 @@
 //! The page of documentation, written from the catalogue.
 
-use std::{fmt::Write, fs, path::Path};
+use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
 
-use osapi::adapters::metrics::catalogue::{Family, GROUPS, Kind, Stability};
+use osapi::adapters::metrics::catalogue::{Family, GROUPS, Kind, Stability, TARGET_INFO, families};
 
 const INTRODUCTION: &str = "\
 # Metrics
@@ -13,7 +13,7 @@ Everything that `/metrics` can show, written from the catalogue in `src/adapters
 How to read it:
 
 * Counters and durations are counted by the process in which the change was made: add them up over processes.
-* Families marked with **max** describe the whole fleet, and every API process reports the same: take `max()`, not `sum()`.
+* Families whose meaning ends with \"use max()\" describe the whole fleet, and every API process reports the same.
 * Gauges and counters with closed labels are there at 0 from the start. Histograms and the families of requests appear
   at their first use. What is read from the queue or the registry is absent while that cannot be read.
 * `osapi_build_info` is on every page; a page without it is never served.
@@ -23,11 +23,27 @@ How to read it:
 ";
 
 fn labels(family: &Family) -> String {
-    if family.instrument == "target_info" {
+    if family.name == TARGET_INFO.name {
         return "those of the resource, from `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`".to_owned();
     }
-    let labels = family.labels.iter().map(|label| format!("`{}`: {}", label.name, label.values));
-    labels.collect::<Vec<_>>().join(" · ")
+    let labels = family.labels.iter().map(|label| format!("`{}`", label.name));
+    labels.collect::<Vec<_>>().join(", ")
+}
+
+/// Labels with their values, and the families that have them where the name alone does not say enough.
+fn label_rows() -> String {
+    let mut rows: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for family in families() {
+        for label in family.labels {
+            rows.entry((label.name, label.values)).or_default().push(family.name);
+        }
+    }
+    let alone = |name: &str| rows.keys().filter(|(other, _)| *other == name).count() == 1;
+    let row = |((name, values), families): (&(&str, &str), &Vec<&str>)| {
+        let of = if alone(name) { String::new() } else { format!(" of `{}`", families.join("`, `")) };
+        format!("| `{name}`{of} | {values} |\n")
+    };
+    rows.iter().map(row).collect()
 }
 
 fn row(family: &Family) -> String {
@@ -36,9 +52,6 @@ fn row(family: &Family) -> String {
     if family.kind == Kind::Histogram {
         let bounds: Vec<String> = family.buckets.iter().map(ToString::to_string).collect();
         write!(notes, " Buckets: {}.", bounds.join(", ")).expect("a string takes everything");
-    }
-    if family.same_everywhere {
-        notes.push_str(" **max**");
     }
     if family.stability != Stability::Stable {
         write!(notes, " `{}`", family.stability.as_str()).expect("a string takes everything");
@@ -53,6 +66,8 @@ fn page() -> String {
             .expect("a string takes everything");
         page.extend(group.families.iter().map(row));
     }
+    page.push_str("\n## Labels\n\n| label | values |\n|---|---|\n");
+    page.push_str(&label_rows());
     page
 }
 

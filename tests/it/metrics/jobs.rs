@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use osapi::{
     domain::{ExecutionStatus, JobStatus, OperationKind},
-    ports::driven::{MetricsPort, RejectionReason},
+    ports::driven::{MetricsPort, QueueOperation, QueueOutcome, RejectionReason},
 };
 
 use super::scene::{metrics, page};
@@ -50,6 +50,7 @@ fn every_reported_change_is_on_the_page() {
     metrics.execution_finished(LOAD, ExecutionStatus::Failed, SECOND);
     metrics.execution_redelivered();
     metrics.stale_result();
+    metrics.queue_called(QueueOperation::Renew, QueueOutcome::Abandoned, SECOND);
 
     let page = page(&metrics);
     let operation = ("operation", "node.load.get");
@@ -65,6 +66,7 @@ fn every_reported_change_is_on_the_page() {
         ("osapi_job_duration_seconds_sum", &[operation, failed], 1.0),
         ("osapi_jobs_redelivered_total", &[], 1.0),
         ("osapi_stale_results_total", &[], 1.0),
+        ("osapi_queue_operation_duration_seconds_sum", &[("outcome", "abandoned"), ("queue_operation", "renew")], 1.0),
         ("osapi_worker_jobs_processed_total", &[failed, ("worker", "web-1.example")], 1.0),
         ("osapi_worker_jobs_processed_total", &[("status", "completed"), ("worker", "web-1.example")], 0.0),
     ] {

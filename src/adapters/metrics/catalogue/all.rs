@@ -65,6 +65,7 @@ pub const GROUPS: &[Group] = &[
             fleet::LEDGER_CREATED,
             fleet::LEDGER_COMPLETED,
             fleet::LEDGER_JOBS,
+            job::QUEUE_OPERATION_DURATION,
             fleet::QUEUE_CONNECTED,
             fleet::QUEUE_INFO,
         ],

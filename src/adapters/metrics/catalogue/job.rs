@@ -2,7 +2,10 @@
 
 use super::{
     family::{Family, Kind},
-    labels::{OPERATION, REJECTION, TERMINAL_EXECUTION_STATUS, TERMINAL_JOB_STATUS, WORKER},
+    labels::{
+        OPERATION, OWN_WORKER, QUEUE_OPERATION, QUEUE_OUTCOME, REJECTION, TERMINAL_EXECUTION_STATUS,
+        TERMINAL_JOB_STATUS,
+    },
 };
 
 /// From the fastest read of a file to the longest run that is common.
@@ -111,4 +114,15 @@ pub const PROCESSED_BY_WORKER: Family = Family::new(
     "{execution}",
     "Executions that the worker of this process finished; gone when the worker is.",
 )
-.labels(&[TERMINAL_EXECUTION_STATUS, WORKER]);
+.labels(&[TERMINAL_EXECUTION_STATUS, OWN_WORKER]);
+
+/// Health of store or broker.
+pub const QUEUE_OPERATION_DURATION: Family = Family::new(
+    Kind::Histogram,
+    "osapi.queue.operation.duration",
+    "osapi_queue_operation_duration_seconds",
+    "s",
+    "Time that a call to the queue took; calls that wait for work or for the end of a job are left out.",
+)
+.labels(&[QUEUE_OUTCOME, QUEUE_OPERATION])
+.buckets(&[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]);

@@ -4,7 +4,7 @@
 use super::family::Label;
 use crate::{
     domain::{ExecutionStatus, JobStatus, OperationKind},
-    ports::driven::{AuthError, HttpMethod, RejectionReason, ScrapeEnd},
+    ports::driven::{AuthError, HttpMethod, QueueOperation, QueueOutcome, RejectionReason, ScrapeEnd},
 };
 
 /// The largest fleet whose workers all have series of their own.
@@ -25,6 +25,14 @@ pub(super) const TERMINAL_JOB_STATUS: Label = label("status", "every terminal st
 pub(super) const TERMINAL_EXECUTION_STATUS: Label =
     label("status", "every terminal status of an execution", ExecutionStatus::ALL.len());
 pub(super) const WORKER: Label = label("worker", "the hostname of a worker", WORKERS);
+pub(super) const OWN_WORKER: Label = label("worker", "the hostname of the worker of this process", 1);
+pub(super) const QUEUE_OPERATION: Label = label(
+    "queue_operation",
+    "`check`, `submit`, `replay`, `job`, `jobs`, `stats`, `cancel`, `delete`, `renew`, `finish`",
+    QueueOperation::ALL.len(),
+);
+pub(super) const QUEUE_OUTCOME: Label =
+    label("outcome", "`answered`, `refused`, `failed`, `abandoned`", QueueOutcome::ALL.len());
 pub(super) const COMPONENT: Label = label("component", "`queue`, `workers`", COMPONENTS);
 pub(super) const REJECTION: Label = label(
     "reason",

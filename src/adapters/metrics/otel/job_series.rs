@@ -11,7 +11,7 @@ use super::{
 use crate::{
     adapters::metrics::catalogue::job,
     domain::{ExecutionStatus, JobStatus, OperationKind},
-    ports::driven::RejectionReason,
+    ports::driven::{QueueOperation, QueueOutcome, RejectionReason},
 };
 
 type ByOperation<T> = [T; OperationKind::ALL.len()];
@@ -30,6 +30,8 @@ pub(super) struct JobSeries {
     queue_duration: ByOperation<Lazy<BoundTimes>>,
     end_to_end_durations: Histogram<f64>,
     end_to_end_duration: ByOperation<Lazy<BoundTimes>>,
+    queue_calls: Histogram<f64>,
+    queue_call: [[Lazy<BoundTimes>; QueueOutcome::ALL.len()]; QueueOperation::ALL.len()],
 }
 
 impl JobSeries {
@@ -62,6 +64,8 @@ impl JobSeries {
             queue_duration: OperationKind::ALL.map(|_| Lazy::new()),
             end_to_end_durations: instruments.histogram(&job::END_TO_END_DURATION),
             end_to_end_duration: OperationKind::ALL.map(|_| Lazy::new()),
+            queue_calls: instruments.histogram(&job::QUEUE_OPERATION_DURATION),
+            queue_call: QueueOperation::ALL.map(|_| QueueOutcome::ALL.map(|_| Lazy::new())),
         }
     }
 
@@ -108,5 +112,12 @@ impl JobSeries {
 
     pub(super) fn stale_result(&self) {
         self.stale_results.add(1);
+    }
+
+    pub(super) fn queue_called(&self, operation: QueueOperation, outcome: QueueOutcome, took: Duration) {
+        let series = [outcome.as_str(), operation.as_str()];
+        self.queue_call[operation as usize][outcome as usize]
+            .get(|| self.queue_calls.bind(&labels(&job::QUEUE_OPERATION_DURATION, series)))
+            .record(took.as_secs_f64());
     }
 }

@@ -27,7 +27,7 @@ use crate::{
     domain::{ExecutionStatus, Hostname, JobStatus, OperationKind},
     ports::driven::{
         AuthError, ExpositionError, FleetSnapshot, HttpEnd, HttpMethod, HttpMetrics, MetricsExposition, MetricsPort,
-        RejectionReason, RouteId, ScrapeEnd,
+        QueueOperation, QueueOutcome, RejectionReason, RouteId, ScrapeEnd,
     },
 };
 
@@ -119,6 +119,10 @@ impl MetricsPort for OtelMetrics {
 
     fn worker_left(&self) {
         self.worker.left();
+    }
+
+    fn queue_called(&self, operation: QueueOperation, outcome: QueueOutcome, took: Duration) {
+        self.jobs.queue_called(operation, outcome, took);
     }
 }
 
