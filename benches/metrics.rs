@@ -4,7 +4,11 @@
 
 use std::{
     hint::black_box,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -92,6 +96,7 @@ fn worker(number: usize) -> Worker {
 fn pages(series: usize) {
     let metrics = otel();
     let snapshot = FleetSnapshot {
+        queue_connected: true,
         queue: Some(QueueStats::default()),
         workers: Some((0..series / SERIES_PER_WORKER).map(worker).collect()),
         components: vec![("queue", true), ("workers", true)],
@@ -115,8 +120,45 @@ fn pages(series: usize) {
     );
 }
 
+/// How long a recorded request takes while pages of 10,000 series are made without a pause.
+fn disturbance() {
+    let metrics = otel();
+    let workers = (0..10_000 / SERIES_PER_WORKER).map(worker).collect();
+    let snapshot = FleetSnapshot { workers: Some(workers), ..FleetSnapshot::default() };
+    let (stop, pages) = (AtomicBool::new(false), AtomicU32::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                black_box(metrics.render(snapshot.clone())).expect("a page");
+                pages.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let mut times: Vec<Duration> = (0..2_000_000)
+            .map(|_| {
+                let started = Instant::now();
+                metrics.request_started(HttpMethod::Get);
+                let (route, end) = (RouteId(0), HttpEnd::Answered(200));
+                metrics.request_finished(route, HttpMethod::Get, end, Duration::from_millis(3), false);
+                metrics.request_stopped(HttpMethod::Get);
+                started.elapsed()
+            })
+            .collect();
+        stop.store(true, Ordering::Relaxed);
+        times.sort_unstable();
+        let at = |share: usize| times[times.len() / 10_000 * share];
+        println!(
+            "a request's events beside {} pages: p50 {:.2?}, p99 {:.2?}, p99.99 {:.2?}",
+            pages.load(Ordering::Relaxed),
+            at(5_000),
+            at(9_900),
+            at(9_999),
+        );
+    });
+}
+
 fn main() {
     events();
+    disturbance();
     pages(1_000);
     pages(10_000);
 }

@@ -30,7 +30,8 @@ type Pending = watch::Receiver<Option<Result<Page, ScrapeError>>>;
 struct Sources {
     exposition: Arc<dyn MetricsExposition>,
     queue: Arc<dyn JobQueue>,
-    registry: Arc<dyn WorkerRegistry>,
+    /// None where the fleet is not shown.
+    registry: Option<Arc<dyn WorkerRegistry>>,
     /// The page that will be made when the one that is being made is done.
     next: Mutex<Option<Pending>>,
     /// Held by the page that is being made.
@@ -43,12 +44,27 @@ pub struct ScrapeService {
 }
 
 impl ScrapeService {
-    /// Pages of `exposition`, with the figures of `queue` and `registry`.
+    /// Pages of an API process: of `exposition`, with the figures of `queue` and `registry`.
     #[must_use]
-    pub fn new(
+    pub fn with_fleet(
         exposition: Arc<dyn MetricsExposition>,
         queue: Arc<dyn JobQueue>,
         registry: Arc<dyn WorkerRegistry>,
+    ) -> Self {
+        Self::new(exposition, queue, Some(registry))
+    }
+
+    /// Pages of a process that only works: of `exposition`, and whether `queue` answers. Were every worker to show the
+    /// whole fleet, the series would grow with its square.
+    #[must_use]
+    pub fn of_worker(exposition: Arc<dyn MetricsExposition>, queue: Arc<dyn JobQueue>) -> Self {
+        Self::new(exposition, queue, None)
+    }
+
+    fn new(
+        exposition: Arc<dyn MetricsExposition>,
+        queue: Arc<dyn JobQueue>,
+        registry: Option<Arc<dyn WorkerRegistry>>,
     ) -> Self {
         let (next, making) = (Mutex::default(), tokio::sync::Mutex::default());
         Self { sources: Arc::new(Sources { exposition, queue, registry, next, making }) }
@@ -113,13 +129,15 @@ impl Sources {
     /// hangs takes nothing from the others.
     async fn snapshot(&self) -> FleetSnapshot {
         let until = Instant::now() + PATIENCE;
-        let (queue, workers, check) = tokio::join!(
-            answer(until, self.queue.stats()),
-            answer(until, self.registry.connected()),
-            answer(until, self.queue.check()),
-        );
+        let check = answer(until, self.queue.check());
+        let Some(registry) = &self.registry else {
+            let up = check.await.is_some();
+            return FleetSnapshot { queue_connected: up, components: vec![("queue", up)], ..FleetSnapshot::default() };
+        };
+        let (check, queue, workers) =
+            tokio::join!(check, answer(until, self.queue.stats()), answer(until, registry.connected()));
         let components = vec![("queue", check.is_some()), ("workers", workers.is_some())];
-        FleetSnapshot { queue, workers, components }
+        FleetSnapshot { queue_connected: queue.is_some(), queue, workers, components }
     }
 }
 
@@ -228,7 +246,7 @@ mod tests {
             queue.expect_check().returning(|| Ok(()));
             registry.expect_connected().returning(|| Ok(Vec::new()));
             let exposition: Arc<dyn MetricsExposition> = Arc::clone(&stage) as _;
-            let service = Arc::new(ScrapeService::new(exposition, Arc::new(queue), Arc::new(registry)));
+            let service = Arc::new(ScrapeService::with_fleet(exposition, Arc::new(queue), Arc::new(registry)));
             Self { service, stage, begun, orders, depth }
         }
 
@@ -345,9 +363,20 @@ mod tests {
         queue.expect_check().returning(move || Err(failure()));
         registry.expect_connected().returning(|| Ok(Vec::new()));
         let exposition = Arc::new(MockMetricsExposition::new());
-        let service = ScrapeService::new(exposition, Arc::new(queue), Arc::new(registry));
+        let service = ScrapeService::with_fleet(exposition, Arc::new(queue), Arc::new(registry));
         let snapshot = service.sources.snapshot().await;
         let components = vec![("queue", false), ("workers", true)];
-        assert_eq!(snapshot, FleetSnapshot { queue: None, workers: Some(Vec::new()), components });
+        let expected = FleetSnapshot { queue_connected: false, queue: None, workers: Some(Vec::new()), components };
+        assert_eq!(snapshot, expected);
+    }
+
+    #[tokio::test]
+    async fn a_process_that_only_works_asks_whether_the_queue_answers_and_nothing_else() {
+        let mut queue = MockJobQueue::new();
+        queue.expect_check().returning(|| Ok(()));
+        let service = ScrapeService::of_worker(Arc::new(MockMetricsExposition::new()), Arc::new(queue));
+        let components = vec![("queue", true)];
+        let expected = FleetSnapshot { queue_connected: true, components, ..FleetSnapshot::default() };
+        assert_eq!(service.sources.snapshot().await, expected);
     }
 }

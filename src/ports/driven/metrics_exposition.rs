@@ -6,6 +6,8 @@ use crate::domain::{QueueStats, Worker};
 /// its series.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct FleetSnapshot {
+    /// Whether the queue answered.
+    pub queue_connected: bool,
     /// The figures of the queue.
     pub queue: Option<QueueStats>,
     /// The connected workers.

@@ -83,6 +83,7 @@ pub(super) fn stats() -> QueueStats {
 
 pub(super) fn snapshot(workers: &[&str]) -> FleetSnapshot {
     FleetSnapshot {
+        queue_connected: true,
         queue: Some(stats()),
         workers: Some(workers.iter().map(|hostname| worker(hostname)).collect()),
         components: vec![("queue", true), ("workers", false)],

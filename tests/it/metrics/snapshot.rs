@@ -52,7 +52,7 @@ fn what_could_not_be_had_is_absent_and_neither_stale_nor_zero() {
     assert_eq!(left, ["osapi_queue_connected", "osapi_queue_info"]);
     assert_eq!(page.value("osapi_queue_connected", &[]), Some(0.0));
 
-    let only_workers = FleetSnapshot { queue: None, ..snapshot(&[]) };
+    let only_workers = FleetSnapshot { queue_connected: false, queue: None, ..snapshot(&[]) };
     assert_eq!(page_with(&metrics, only_workers).value("osapi_workers_connected", &[]), Some(0.0));
 }
 

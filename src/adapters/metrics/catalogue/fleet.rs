@@ -128,7 +128,7 @@ pub const QUEUE_CONNECTED: Family = Family::new(
     "osapi.queue.connected",
     "osapi_queue_connected",
     "{connection}",
-    "Whether the figures of the queue could be read for this page: 1 or 0.",
+    "Whether the queue answered when this page was made: 1 or 0.",
 );
 
 /// What the queue is.

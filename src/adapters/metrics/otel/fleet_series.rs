@@ -28,7 +28,7 @@ fn register_queue(instruments: &Instruments, info: QueueInfo) {
     from_queue(instruments, &fleet::LONGEST_RUNNING, |stats| stats.longest_running().as_secs_f64());
     from_queue(instruments, &fleet::LEDGER_CREATED, |stats| exact(stats.ledger.created));
     instruments.observable(&fleet::QUEUE_CONNECTED, |observation, series| {
-        series(f64::from(u8::from(observation.fleet.queue.is_some())), &[]);
+        series(f64::from(u8::from(observation.fleet.queue_connected)), &[]);
     });
     instruments.observable(&fleet::QUEUE_INFO, move |_, series| {
         series(1.0, &labels(&fleet::QUEUE_INFO, [info.backend, info.durability.as_str()]));
