@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use std::{
+    fs,
     hint::black_box,
     sync::{
         Arc,
@@ -31,7 +32,7 @@ const SERIES_PER_WORKER: usize = 3;
 fn otel() -> Arc<OtelMetrics> {
     let route = |template: &str| Route { template: template.to_owned(), timed: true };
     OtelMetrics::new(&OtelConfig {
-        routes: vec![route("/api/v1/jobs/{id}"), route("unmatched")],
+        routes: (0..40).map(|number| route(&format!("/api/v1/jobs/{{id}}/{number}"))).collect(),
         queue: QueueInfo { backend: "embedded", durability: Durability::PowerLoss },
         version: "1".to_owned(),
         revision: "a".to_owned(),
@@ -156,7 +157,22 @@ fn disturbance() {
     });
 }
 
+/// Resident memory in KiB, by proc(5); pages are of 4 KiB where this is run.
+fn resident() -> u64 {
+    let statm = fs::read_to_string("/proc/self/statm").expect("proc is mounted");
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).expect("a number") * 4
+}
+
+fn start() {
+    let before = resident();
+    let started = Instant::now();
+    let metrics = otel();
+    println!("building all instruments: {:.2?}, {} KiB", started.elapsed(), resident() - before);
+    drop(metrics);
+}
+
 fn main() {
+    start();
     events();
     disturbance();
     pages(1_000);
