@@ -287,8 +287,8 @@ mod tests {
         for _ in 0..99 {
             others.push(scene.scrape(LONG).await);
         }
-        scene.order(Order::Finish);
-        scene.order(Order::Finish);
+        // Enough for one page each, so that too many pages are seen and not waited for.
+        (0..100).for_each(|_| scene.order(Order::Finish));
         assert_eq!(first.await.expect("no panic"), Ok(shows(0)));
         for other in others {
             assert_eq!(other.await.expect("no panic"), Ok(shows(7)));
@@ -336,9 +336,11 @@ mod tests {
         let gone = scene.scrape(LONG).await;
         gone.abort();
         assert!(gone.await.is_err_and(|error| error.is_cancelled()));
-        scene.order(Order::Finish);
+        (0..3).for_each(|_| scene.order(Order::Finish));
         assert_eq!(first.await.expect("no panic"), Ok(shows(0)));
-        scene.order(Order::Finish);
+        // A page for nobody would be begun now; later, the next scrape would only take its place.
+        drop(scene.service.sources.making.lock().await);
+        yield_now().await;
         assert_eq!(scene.service.page(LONG).await, Ok(shows(0)));
         scene.page_begins().await;
         assert!(scene.begun.try_recv().is_err(), "a page was made for nobody");

@@ -76,6 +76,18 @@ fn every_reported_change_is_on_the_page() {
 }
 
 #[test]
+fn what_is_not_an_end_is_not_counted_as_one() {
+    let metrics = metrics();
+    metrics.worker_joined(&"web-1".parse().expect("a hostname"));
+    metrics.execution_finished(LOAD, ExecutionStatus::Queued, SECOND);
+    metrics.job_completed(LOAD, JobStatus::Running, SECOND);
+    let page = page(&metrics);
+    let counted = page.sum("osapi_jobs_completed_total") + page.sum("osapi_worker_jobs_processed_total");
+    assert!(counted.abs() < f64::EPSILON, "{counted}");
+    assert!(page.families.values().all(|family| family.kind != "histogram"), "nothing ended, nothing took time");
+}
+
+#[test]
 fn a_job_of_200_ms_has_a_quantile_of_its_size() {
     let metrics = metrics();
     for _ in 0..20 {

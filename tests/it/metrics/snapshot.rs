@@ -30,6 +30,7 @@ fn everything_that_the_snapshot_says_is_on_the_page() {
         assert_eq!(page.value(name, labels), Some(value), "{name} {labels:?}");
     }
     assert_eq!(page.samples("osapi_ledger_jobs").count(), JobStatus::ALL.len());
+    assert_eq!(page.samples("osapi_ledger_jobs_completed_total").count(), 6, "terminal statuses only");
     let open = page.value("osapi_ledger_jobs", &[("status", "queued")]).unwrap_or_default()
         + page.value("osapi_ledger_jobs", &[("status", "running")]).unwrap_or_default();
     let ended = page.sum("osapi_ledger_jobs_completed_total");

@@ -101,8 +101,11 @@ impl MetricsPort for OtelMetrics {
     }
 
     fn execution_finished(&self, operation: OperationKind, status: ExecutionStatus, ran: Duration) {
-        self.jobs.finished(operation, status, ran);
-        self.worker.finished(status);
+        // One that went back to the queue has not ended.
+        if status.is_terminal() {
+            self.jobs.finished(operation, status, ran);
+            self.worker.finished(status);
+        }
     }
 
     fn execution_redelivered(&self) {
