@@ -3,6 +3,8 @@
 //! A hexagonal service. Layers, from the inside out, each naming only those before it:
 //! [`domain`], [`ports`], [`adapters`], [`app`].
 
+#![forbid(unsafe_code)]
+
 pub mod adapters;
 pub mod app;
 pub mod domain;

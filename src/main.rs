@@ -1,5 +1,7 @@
 //! The `osapi` program: runs the command that its arguments name.
 
+#![forbid(unsafe_code)]
+
 use std::{io, process::ExitCode};
 
 use osapi::app::cli::{Process, run};

@@ -3,4 +3,6 @@
 //! One binary, so that it is linked once.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod exposition;
+mod metrics;
 mod queue;

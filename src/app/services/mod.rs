@@ -7,6 +7,7 @@ mod health;
 mod job_events;
 mod jobs;
 mod run;
+mod scrape;
 mod worker;
 mod workers;
 
@@ -18,5 +19,6 @@ mod worker_tests;
 pub use health::HealthService;
 pub use job_events::JobEventRecorder;
 pub use jobs::{JobService, JobServiceParts};
+pub use scrape::ScrapeService;
 pub use worker::{WorkerParts, WorkerProfile, WorkerService};
 pub use workers::WorkersService;

@@ -69,6 +69,9 @@ impl HttpMethod {
 }
 
 /// A route's position in the table of templates that the adapter was made with.
+///
+/// The last route of the table stands for all paths that match none, with a constant for a template; so does a position
+/// beyond the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RouteId(pub u16);
 

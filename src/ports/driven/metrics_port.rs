@@ -40,6 +40,93 @@ impl RejectionReason {
     }
 }
 
+/// A call to the queue that answers when it is done; those that wait for something to happen are not timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum QueueOperation {
+    /// Whether it works.
+    Check,
+    /// Storing a job.
+    Submit,
+    /// Finding what an idempotency key made.
+    Replay,
+    /// Reading a job.
+    Job,
+    /// Reading a page of jobs.
+    Jobs,
+    /// Reading the figures.
+    Stats,
+    /// Cancelling a job.
+    Cancel,
+    /// Deleting a job.
+    Delete,
+    /// Extending a lease.
+    Renew,
+    /// Recording the end of a run.
+    Finish,
+}
+
+impl QueueOperation {
+    /// Every operation.
+    pub const ALL: [Self; 10] = [
+        Self::Check,
+        Self::Submit,
+        Self::Replay,
+        Self::Job,
+        Self::Jobs,
+        Self::Stats,
+        Self::Cancel,
+        Self::Delete,
+        Self::Renew,
+        Self::Finish,
+    ];
+
+    /// The metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Submit => "submit",
+            Self::Replay => "replay",
+            Self::Job => "job",
+            Self::Jobs => "jobs",
+            Self::Stats => "stats",
+            Self::Cancel => "cancel",
+            Self::Delete => "delete",
+            Self::Renew => "renew",
+            Self::Finish => "finish",
+        }
+    }
+}
+
+/// How a call to the queue ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum QueueOutcome {
+    /// It was answered, with whatever answer.
+    Answered,
+    /// It was refused because the queue is full or busy.
+    Refused,
+    /// It failed.
+    Failed,
+    /// Its caller stopped waiting.
+    Abandoned,
+}
+
+impl QueueOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 4] = [Self::Answered, Self::Refused, Self::Failed, Self::Abandoned];
+
+    /// The metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
 /// The counters, gauges and histograms of jobs and workers.
 ///
 /// Synchronous, typed and infallible: a call takes nanoseconds, allocates nothing and never fails a job. Callers
@@ -78,4 +165,7 @@ pub trait MetricsPort: Send + Sync {
 
     /// The worker of this process left.
     fn worker_left(&self);
+
+    /// A call to the queue ended after `took`.
+    fn queue_called(&self, operation: QueueOperation, outcome: QueueOutcome, took: Duration);
 }

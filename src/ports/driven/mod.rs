@@ -19,8 +19,8 @@ pub use job_queue::{
     Cancelled, Claim, ClaimRequest, ClaimToken, Deleted, Durability, JobFilter, JobPage, JobQueue, Outcome,
     PageRequest, QueueInfo, Revocation, Submission, Submitted,
 };
-pub use metrics_exposition::{ExpositionError, FleetSnapshot, MetricsExposition};
-pub use metrics_port::{MetricsPort, RejectionReason};
+pub use metrics_exposition::{ExpositionError, FleetSnapshot, MetricsExposition, ScrapeEnd};
+pub use metrics_port::{MetricsPort, QueueOperation, QueueOutcome, RejectionReason};
 pub use operation_executor::{OperationExecutor, StopSignal};
 pub use queue_error::{QueueError, QueueErrorKind};
 pub use worker_registry::WorkerRegistry;

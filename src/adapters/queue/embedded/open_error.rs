@@ -6,7 +6,7 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The directory or a file in it cannot be made or written.
-    #[error("cannot use {path}: {source}", path = path.display())]
+    #[error("cannot use {}: {source}", .path.display())]
     Files {
         /// What cannot be used.
         path: PathBuf,
@@ -14,13 +14,13 @@ pub enum OpenError {
         source: io::Error,
     },
     /// Another process has the store open.
-    #[error("the data directory {path} is in use by another server", path = path.display())]
+    #[error("the data directory {} is in use by another server", .path.display())]
     InUse {
         /// The directory.
         path: PathBuf,
     },
     /// The file is damaged.
-    #[error("the job store {file} is corrupt ({detail}): restore it from a backup, or move it away to start empty", file = file.display())]
+    #[error("the job store {} is corrupt ({detail}): restore it from a backup, or move it away to start empty", .file.display())]
     Corrupt {
         /// The file.
         file: PathBuf,
@@ -28,7 +28,7 @@ pub enum OpenError {
         detail: String,
     },
     /// A later version of this program wrote the file.
-    #[error("the job store {file} has version {found}, this program knows versions up to {known}", file = file.display())]
+    #[error("the job store {} has version {found}, this program knows versions up to {known}", .file.display())]
     Newer {
         /// The file.
         file: PathBuf,
@@ -38,7 +38,7 @@ pub enum OpenError {
         known: i32,
     },
     /// The file cannot be read or written.
-    #[error("cannot open the job store {file}: {source}", file = file.display())]
+    #[error("cannot open the job store {}: {source}", .file.display())]
     Store {
         /// The file.
         file: PathBuf,

@@ -1,0 +1,9 @@
+//! The metrics adapter behind its ports, read through the page.
+
+mod catalogue;
+mod documentation;
+mod hostile;
+mod jobs;
+mod requests;
+mod scene;
+mod snapshot;
