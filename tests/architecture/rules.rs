@@ -164,17 +164,20 @@ pub(super) fn has_code(text: &str) -> bool {
     false
 }
 
-/// The line of the first `#[path = …]` or `include!`.
+/// The line of the first `#[path = …]`, also in a `cfg_attr`, or `include!`.
 fn included(text: &str) -> Option<usize> {
     let tokens = tokens(text);
-    let found = tokens.windows(2).find(|pair| {
-        let Token::Word(word) = &pair[0].0 else { return false };
-        let by_path = word == "path" && pair[1].0 == Token::Other('=');
-        by_path && is_attribute(&tokens, pair[0].1) || word == "include" && pair[1].0 == Token::Other('!')
-    });
-    found.map(|pair| pair[0].1)
+    let starts = |at: usize, word: &str, after: char| {
+        tokens[at].0 == Token::Word(word.to_owned())
+            && tokens.get(at + 1).is_some_and(|next| next.0 == Token::Other(after))
+    };
+    // Other attributes have arguments of that name too.
+    let for_module =
+        |at: usize| at > 0 && (tokens[at - 1].0 == Token::Other('[') || is_conditional(&tokens, tokens[at].1));
+    let found = (0..tokens.len()).find(|&at| starts(at, "include", '!') || starts(at, "path", '=') && for_module(at));
+    found.map(|at| tokens[at].1)
 }
 
-fn is_attribute(tokens: &[(Token, usize)], line: usize) -> bool {
-    tokens.iter().any(|(token, at)| *at == line && *token == Token::Other('#'))
+fn is_conditional(tokens: &[(Token, usize)], line: usize) -> bool {
+    tokens.iter().any(|(token, at)| *at == line && *token == Token::Word("cfg_attr".to_owned()))
 }

@@ -76,6 +76,7 @@ fn a_file_in_the_wrong_place_or_of_the_wrong_kind_is_caught() {
         (&[("domain/mod.rs", "mod job { fn f() {} }")], "domain/mod.rs: mod.rs holds docs"),
         (&[("domain/mod.rs", "#[cfg(test)] mod tests { fn f() {} } fn g() {}")], "domain/mod.rs: mod.rs holds docs"),
         (&[("domain/job.rs", "#[path = \"../app/x.rs\"] mod x;")], "domain/job.rs:1: modules are files"),
+        (&[("domain/job.rs", "#[cfg_attr(unix, path = \"x.rs\")] mod x;")], "domain/job.rs:1: modules are files"),
         (&[("domain/job.rs", "\ninclude!(\"x.rs\");")], "domain/job.rs:2: modules are files"),
     ] {
         let found = check(files);
@@ -86,7 +87,8 @@ fn a_file_in_the_wrong_place_or_of_the_wrong_kind_is_caught() {
 #[test]
 fn what_is_lawful_passes() {
     for files in [
-        &[("domain/job.rs", "// use crate::ports::Clock;\n/* crate::app */ const A: &str = \"crate::app::run\";")][..],
+        &[("adapters/http/api.rs", "#[oai(path = \"/health\")] fn health() {}")][..],
+        &[("domain/job.rs", "// use crate::ports::Clock;\n/* crate::app */ const A: &str = \"crate::app::run\";")],
         &[(
             "domain/job.rs",
             "use super::{Execution, scope::Scope}; use serde::Serialize; fn f() { Self::g(); job::h() }",
