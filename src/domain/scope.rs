@@ -5,7 +5,8 @@ use std::{fmt, str::FromStr};
 /// A permission level, carried by the `role` claim of a token and required by every protected route.
 ///
 /// `Read < Write < Admin`, and each includes the ones below it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Look at jobs, workers and health.
     Read,
