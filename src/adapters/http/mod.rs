@@ -1,1 +1,27 @@
-//! The HTTP API: routes, wire types, problems, the API document and the server loop.
+//! HTTP: the routes, the API document, problems, the accept loop, and the metrics page on the wire.
+//!
+//! Decisions about jobs are not made here: handlers read a request, call a driving port and show its answer.
+
+mod answers;
+mod api;
+mod app;
+mod docs_page;
+mod document;
+mod edge;
+mod guarded;
+mod metrics_page;
+mod parameters;
+mod problem;
+mod request_id;
+mod routes;
+mod security;
+mod serve;
+mod settings;
+mod static_page;
+mod wire;
+
+pub use app::{App, HttpParts, api, metrics_only};
+pub use document::{document, to_yaml};
+pub use routes::routes;
+pub use serve::{ServeLimits, serve};
+pub use settings::HttpSettings;

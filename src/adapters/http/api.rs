@@ -1,0 +1,196 @@
+//! The handlers: read a request, call a port, show its answer.
+
+use std::sync::Arc;
+
+use poem::{Request, http::StatusCode};
+use poem_openapi::{
+    OpenApi,
+    param::{Header, Path, Query},
+};
+
+use super::{
+    answers::{Accepted, Removed},
+    metrics_page::{MetricsPage, page},
+    parameters::{Cursor, Limit, Parameter, Prefer},
+    problem::ApiError,
+    security::{Scope, Verified},
+    wire::{Alive, Body, Job, JobPage, Json, NewJob, NewRetry, Readiness, Report, Stats, Worker, WorkerList},
+};
+use crate::{
+    domain::{FieldError, Hostname, IdempotencyKey, JobId, JobStatus, OperationKind, Target},
+    ports::{
+        driven::{JobFilter, PageRequest},
+        driving::{Health, JobRequest, Jobs, RetryRequest, Scrape, Workers},
+    },
+};
+
+/// Jobs on a page when nobody says how many.
+const PAGE: u32 = 20;
+
+/// The API over the driving ports.
+pub(super) struct Api {
+    pub(super) jobs: Arc<dyn Jobs>,
+    pub(super) workers: Arc<dyn Workers>,
+    pub(super) health: Arc<dyn Health>,
+    pub(super) scrape: Option<Arc<dyn Scrape>>,
+}
+
+#[OpenApi]
+impl Api {
+    /// Submit a job
+    ///
+    /// 201 is sent after the job is durable. With `Prefer: wait=N` the answer is held until the job has ended or N
+    /// seconds (at most 60) have passed. A repetition with the same `Idempotency-Key` finds the same job.
+    #[oai(path = "/api/v1/jobs", method = "post", operation_id = "submit_job")]
+    async fn submit(
+        &self,
+        #[oai(scope = "Scope::Write")] caller: Verified,
+        #[oai(name = "Idempotency-Key")] idempotency_key: Header<Option<Parameter<IdempotencyKey>>>,
+        #[oai(name = "Prefer")] prefer: Header<Prefer>,
+        body: Body<NewJob>,
+    ) -> Result<Accepted, ApiError> {
+        let NewJob { operation, target, timeout_seconds, deadline_seconds } = body.0;
+        let idempotency_key = idempotency_key.0.map(|key| key.0);
+        let request = JobRequest { operation, target, timeout_seconds, deadline_seconds, idempotency_key };
+        Ok(self.jobs.submit(caller.0, request, prefer.wait).await?.into())
+    }
+
+    /// List jobs, newest first
+    #[oai(path = "/api/v1/jobs", method = "get", operation_id = "list_jobs")]
+    #[expect(clippy::too_many_arguments, reason = "each is one parameter of the request")]
+    async fn list(
+        &self,
+        #[oai(scope = "Scope::Read")] _caller: Verified,
+        status: Query<Option<Parameter<JobStatus>>>,
+        operation: Query<Option<Parameter<OperationKind>>>,
+        target: Query<Option<Parameter<Target>>>,
+        worker: Query<Option<Parameter<Hostname>>>,
+        limit: Query<Option<Parameter<Limit>>>,
+        cursor: Query<Option<Parameter<Cursor>>>,
+    ) -> Result<Json<JobPage>, ApiError> {
+        let filter = JobFilter {
+            status: status.0.map(|status| status.0),
+            operation: operation.0.map(|operation| operation.0),
+            target: target.0.map(|target| target.0),
+            worker: worker.0.map(|worker| worker.0),
+        };
+        let limit = limit.0.map_or(PAGE, |limit| limit.0.0);
+        let before = cursor.0.map(|cursor| cursor.0.0);
+        Ok(Json(self.jobs.list(PageRequest { filter, before, limit }).await?.into()))
+    }
+
+    /// The figures of the queue
+    #[oai(path = "/api/v1/jobs/stats", method = "get", operation_id = "job_stats")]
+    async fn stats(&self, #[oai(scope = "Scope::Read")] _caller: Verified) -> Result<Json<Stats>, ApiError> {
+        Ok(Json((&self.jobs.stats().await?).into()))
+    }
+
+    /// A job with its executions
+    #[oai(path = "/api/v1/jobs/:id", method = "get", operation_id = "get_job")]
+    async fn job(
+        &self,
+        #[oai(scope = "Scope::Read")] _caller: Verified,
+        id: Path<Parameter<JobId>>,
+        #[oai(name = "Prefer")] prefer: Header<Prefer>,
+    ) -> Result<Json<Job>, ApiError> {
+        Ok(Json(self.jobs.job(id.0.0, prefer.wait).await?.into()))
+    }
+
+    /// Delete a job that has ended
+    #[oai(path = "/api/v1/jobs/:id", method = "delete", operation_id = "delete_job")]
+    async fn delete(
+        &self,
+        #[oai(scope = "Scope::Write")] _caller: Verified,
+        id: Path<Parameter<JobId>>,
+    ) -> Result<Removed, ApiError> {
+        self.jobs.delete(id.0.0).await?;
+        Ok(Removed::Done)
+    }
+
+    /// Repeat a job as a new one
+    #[oai(path = "/api/v1/jobs/:id/retry", method = "post", operation_id = "retry_job")]
+    async fn retry(
+        &self,
+        #[oai(scope = "Scope::Write")] caller: Verified,
+        id: Path<Parameter<JobId>>,
+        #[oai(name = "Idempotency-Key")] idempotency_key: Header<Option<Parameter<IdempotencyKey>>>,
+        body: Body<NewRetry>,
+    ) -> Result<Accepted, ApiError> {
+        let idempotency_key = idempotency_key.0.map(|key| key.0);
+        let request = RetryRequest { id: id.0.0, target: body.0.target, idempotency_key };
+        Ok(self.jobs.retry(caller.0, request).await?.into())
+    }
+
+    /// Cancel a job
+    ///
+    /// What waits never runs; what runs is asked to stop, and stays `running` until its worker confirms.
+    #[oai(path = "/api/v1/jobs/:id/cancel", method = "post", operation_id = "cancel_job")]
+    async fn cancel(
+        &self,
+        #[oai(scope = "Scope::Write")] _caller: Verified,
+        id: Path<Parameter<JobId>>,
+    ) -> Result<Json<Job>, ApiError> {
+        Ok(Json(self.jobs.cancel(id.0.0).await?.into()))
+    }
+
+    /// The connected workers
+    #[oai(path = "/api/v1/workers", method = "get", operation_id = "list_workers")]
+    async fn workers(&self, #[oai(scope = "Scope::Read")] _caller: Verified) -> Result<Json<WorkerList>, ApiError> {
+        Ok(Json(self.workers.list().await?.into()))
+    }
+
+    /// Let a worker claim nothing more
+    #[oai(path = "/api/v1/workers/:hostname/drain", method = "post", operation_id = "drain_worker")]
+    async fn drain(
+        &self,
+        #[oai(scope = "Scope::Write")] _caller: Verified,
+        hostname: Path<Parameter<Hostname>>,
+    ) -> Result<Json<Worker>, ApiError> {
+        Ok(Json(self.workers.set_draining(hostname.0.0, true).await?.into()))
+    }
+
+    /// Let a worker claim again
+    #[oai(path = "/api/v1/workers/:hostname/undrain", method = "post", operation_id = "undrain_worker")]
+    async fn undrain(
+        &self,
+        #[oai(scope = "Scope::Write")] _caller: Verified,
+        hostname: Path<Parameter<Hostname>>,
+    ) -> Result<Json<Worker>, ApiError> {
+        Ok(Json(self.workers.set_draining(hostname.0.0, false).await?.into()))
+    }
+
+    /// Whether the process answers
+    #[oai(path = "/health", method = "get", operation_id = "health")]
+    #[expect(clippy::unused_async, reason = "handlers are async")]
+    async fn alive(&self) -> Json<Alive> {
+        Json(Alive::OK)
+    }
+
+    /// Whether requests can be served: 503 when not
+    #[oai(path = "/health/ready", method = "get", operation_id = "health_ready")]
+    async fn ready(&self) -> Result<Json<Readiness>, ApiError> {
+        let readiness = self.health.readiness().await;
+        if readiness.is_ready() {
+            return Ok(Json(readiness.into()));
+        }
+        let down = readiness.components.into_iter().filter(|component| !component.up);
+        let errors = down.map(|component| FieldError::new(component.name, component.message.unwrap_or_default()));
+        let refused = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "a component does not work");
+        Err(refused.with_errors(errors.collect()))
+    }
+
+    /// Version, uptime, components and the figures of the queue
+    #[oai(path = "/health/status", method = "get", operation_id = "health_status")]
+    async fn status(&self, #[oai(scope = "Scope::Read")] _caller: Verified) -> Result<Json<Report>, ApiError> {
+        Ok(Json(self.health.report().await.into()))
+    }
+
+    /// The metrics, as Prometheus reads them; 404 when they are off
+    #[oai(path = "/metrics", method = "get", operation_id = "metrics")]
+    async fn metrics(&self, request: &Request) -> Result<MetricsPage, ApiError> {
+        match &self.scrape {
+            Some(scrape) => page(&**scrape, request).await,
+            None => Err(ApiError::new(StatusCode::NOT_FOUND, "metrics are not served here")),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The applications that can be served: the API, and the metrics page on a listener of its own.
+
+use std::{collections::HashMap, sync::Arc};
+
+use poem::{
+    Endpoint, EndpointExt, Request, Response, Result, Route, RouteMethod,
+    endpoint::BoxEndpoint,
+    http::{HeaderValue, Method},
+    middleware::Cors,
+};
+use poem_openapi::OpenApiService;
+
+use super::{
+    api::Api,
+    docs_page,
+    document::{document, to_yaml},
+    edge::{Edge, Known},
+    guarded::{Guard, Guarded, Shared},
+    metrics_page::page,
+    routes::{METRICS, PAGES, id_of, paths, pattern, template},
+    settings::HttpSettings,
+    static_page::StaticPage,
+};
+use crate::ports::{
+    driven::{Authenticator, HttpMetrics},
+    driving::{Health, Jobs, Scrape, Workers},
+};
+
+/// Something that can be served.
+pub type App = Arc<BoxEndpoint<'static, Response>>;
+
+/// What the API is made of.
+pub struct HttpParts {
+    /// Jobs.
+    pub jobs: Arc<dyn Jobs>,
+    /// Workers.
+    pub workers: Arc<dyn Workers>,
+    /// Health.
+    pub health: Arc<dyn Health>,
+    /// The metrics page; none when it is off or served elsewhere.
+    pub scrape: Option<Arc<dyn Scrape>>,
+    /// Where requests are counted; none when metrics are off, and then nothing measures.
+    pub metrics: Option<Arc<dyn HttpMetrics>>,
+    /// Who verifies tokens.
+    pub authenticator: Arc<dyn Authenticator>,
+}
+
+/// The API.
+pub fn api(settings: &HttpSettings, parts: HttpParts) -> App {
+    let HttpParts { jobs, workers, health, scrape, metrics, authenticator } = parts;
+    let shared = Shared::new(settings.clone(), Some(authenticator), metrics.clone());
+    let with_metrics = scrape.is_some();
+    let guarded = Guarded { api: Api { jobs, workers, health, scrape }, shared: Arc::clone(&shared), with_metrics };
+
+    let document = document(settings);
+    let pages = [
+        ("application/json", document.to_string()),
+        ("application/yaml", to_yaml(&document)),
+        ("text/html; charset=utf-8", docs_page::PAGE.to_owned()),
+    ];
+    let mut route = Route::new();
+    for (path, (content_type, body)) in PAGES.into_iter().zip(pages) {
+        let page = StaticPage { content_type, body: body.into() };
+        route = route.at(path, get(Guard::new(&shared, path, None).around(page, false)));
+    }
+    let route = route.nest("/", OpenApiService::new(guarded, "osapi", env!("CARGO_PKG_VERSION")));
+
+    let known = known(&shared, with_metrics);
+    let unmatched = id_of(&shared.routes, "unmatched");
+    if settings.allow_origins.is_empty() {
+        return Arc::new(Edge { inner: route, known, unmatched, metrics }.boxed());
+    }
+    // Without origins this layer would let everybody in.
+    let cors = Cors::new()
+        .allow_origins(settings.allow_origins.iter().map(String::as_str))
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers(["authorization", "content-type", "idempotency-key", "prefer", "x-request-id"])
+        .expose_headers(["location", "idempotency-replayed", "retry-after", "x-request-id"]);
+    Arc::new(Edge { inner: route.with(cors), known, unmatched, metrics }.boxed())
+}
+
+/// The metrics page alone.
+pub fn metrics_only(settings: &HttpSettings, scrape: Arc<dyn Scrape>, metrics: Option<Arc<dyn HttpMetrics>>) -> App {
+    let shared = Shared::new(settings.clone(), None, metrics.clone());
+    let path = settings.metrics_path.as_str();
+    let route = Route::new().at(path, get(Guard::new(&shared, path, None).around(PageEndpoint(scrape), false)));
+    let known = HashMap::from([(
+        path.to_owned(),
+        Known { route: id_of(&shared.routes, path), allow: HeaderValue::from_static("GET, HEAD") },
+    )]);
+    let unmatched = id_of(&shared.routes, "unmatched");
+    Arc::new(Edge { inner: route, known, unmatched, metrics }.boxed())
+}
+
+fn get(endpoint: BoxEndpoint<'static>) -> RouteMethod {
+    RouteMethod::new().get(endpoint)
+}
+
+/// The page without the API around it.
+struct PageEndpoint(Arc<dyn Scrape>);
+
+impl Endpoint for PageEndpoint {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let page = page(&*self.0, &request).await?;
+        Ok(poem::IntoResponse::into_response(page))
+    }
+}
+
+/// The patterns of all routes, with the methods that they know.
+fn known(shared: &Shared, with_metrics: bool) -> HashMap<String, Known> {
+    let of_api = paths().into_iter().filter(|path| with_metrics || path.path != METRICS).map(|path| {
+        let mut methods: Vec<&str> = path.operations.iter().map(|operation| operation.method.as_str()).collect();
+        if methods.contains(&"GET") {
+            methods.push("HEAD");
+        }
+        methods.sort_unstable();
+        (template(&path.path, &shared.settings), methods.join(", "))
+    });
+    let of_pages = PAGES.map(|path| (path.to_owned(), "GET, HEAD".to_owned()));
+    of_api
+        .chain(of_pages)
+        .map(|(template, methods)| {
+            let allow = HeaderValue::from_str(&methods).unwrap_or_else(|_| HeaderValue::from_static("GET"));
+            (pattern(&template), Known { route: id_of(&shared.routes, &template), allow })
+        })
+        .collect()
+}

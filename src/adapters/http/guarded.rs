@@ -1,0 +1,245 @@
+//! What surrounds every handler: the token, the body's limits, panics, problems, and the metrics of its route.
+
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration, time::Instant};
+
+use futures_util::FutureExt;
+use poem::{
+    Endpoint, EndpointExt, IntoResponse, Request, Response, Result,
+    endpoint::BoxEndpoint,
+    http::{Method, StatusCode, header},
+};
+use poem_openapi::{
+    OpenApi,
+    registry::{MetaApi, Registry},
+};
+use tokio::time::timeout;
+
+use super::{
+    parameters::Prefer,
+    problem::{ApiError, refusal},
+    request_id::RequestId,
+    routes::{METRICS, id_of, parameters, pattern, routes, template},
+    security::{scope, unauthorized, verify},
+    settings::HttpSettings,
+};
+use crate::{
+    domain::Scope,
+    ports::driven::{Authenticator, HttpEnd, HttpMethod, HttpMetrics, Route, RouteId},
+};
+
+/// Time to send a body that was announced.
+const BODY_TIME: Duration = Duration::from_secs(30);
+/// Operations that anybody may call; every other one states a scope.
+const PUBLIC: [&str; 3] = ["health", "health_ready", "metrics"];
+
+/// What all routes share.
+pub(super) struct Shared {
+    pub(super) settings: HttpSettings,
+    pub(super) routes: Vec<Route>,
+    pub(super) authenticator: Option<Arc<dyn Authenticator>>,
+    pub(super) metrics: Option<Arc<dyn HttpMetrics>>,
+}
+
+impl Shared {
+    /// What all routes of a server with these settings share.
+    pub(super) fn new(
+        settings: HttpSettings,
+        authenticator: Option<Arc<dyn Authenticator>>,
+        metrics: Option<Arc<dyn HttpMetrics>>,
+    ) -> Arc<Self> {
+        let routes = routes(&settings);
+        Arc::new(Self { settings, routes, authenticator, metrics })
+    }
+}
+
+/// An API whose endpoints are all guarded.
+pub(super) struct Guarded<T> {
+    pub(super) api: T,
+    pub(super) shared: Arc<Shared>,
+    /// Whether the metrics page is one of them.
+    pub(super) with_metrics: bool,
+}
+
+impl<T: OpenApi> OpenApi for Guarded<T> {
+    fn meta() -> Vec<MetaApi> {
+        T::meta()
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn add_routes(self, table: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {
+        let mut own = HashMap::new();
+        self.api.add_routes(&mut own);
+        for path in T::meta().into_iter().flat_map(|api| api.paths) {
+            let mut endpoints = own.remove(&pattern(&path.path)).unwrap_or_default();
+            if path.path == METRICS && !self.with_metrics {
+                continue;
+            }
+            let served = template(&path.path, &self.shared.settings);
+            for operation in &path.operations {
+                let name = operation.operation_id.unwrap_or_default();
+                let scope = scope(operation);
+                assert!(scope.is_some() != PUBLIC.contains(&name), "{name} states no scope, or one too many");
+                if let Some(endpoint) = endpoints.remove(&operation.method) {
+                    let guard = Guard::new(&self.shared, &served, scope);
+                    let waits = operation.params.iter().any(|parameter| parameter.name == "Prefer");
+                    let endpoint = guard.around(endpoint, waits);
+                    table.entry(pattern(&served)).or_default().insert(operation.method.clone(), endpoint);
+                }
+            }
+        }
+        assert!(own.is_empty(), "routes that are not in the document: {:?}", own.keys());
+    }
+}
+
+/// What surrounds one handler.
+pub(super) struct Guard {
+    shared: Arc<Shared>,
+    route: RouteId,
+    parameters: Vec<String>,
+    scope: Option<Scope>,
+}
+
+impl Guard {
+    /// The guard of a route.
+    pub(super) fn new(shared: &Arc<Shared>, template: &str, scope: Option<Scope>) -> Self {
+        let route = id_of(&shared.routes, template);
+        Self { shared: Arc::clone(shared), route, parameters: parameters(template), scope }
+    }
+
+    /// An endpoint inside this guard. With metrics off there is nothing in it that measures.
+    pub(super) fn around(
+        self,
+        endpoint: impl Endpoint<Output = Response> + 'static,
+        waits: bool,
+    ) -> BoxEndpoint<'static> {
+        let metrics = self.shared.metrics.clone();
+        let route = self.route;
+        let guarded = GuardedEndpoint { guard: self, endpoint };
+        match metrics {
+            Some(metrics) => Measured { endpoint: guarded, metrics, route, waits }.boxed(),
+            None => guarded.boxed(),
+        }
+    }
+}
+
+struct GuardedEndpoint<E> {
+    guard: Guard,
+    endpoint: E,
+}
+
+impl<E: Endpoint<Output = Response>> GuardedEndpoint<E> {
+    async fn answer(&self, mut request: Request) -> Result<Response, ApiError> {
+        let shared = &self.guard.shared;
+        if let (Some(scope), Some(authenticator)) = (self.guard.scope, &shared.authenticator) {
+            match verify(&request, &**authenticator, scope) {
+                Ok(caller) => drop(request.extensions_mut().insert(caller)),
+                Err(error) => {
+                    if let Some(metrics) = &shared.metrics {
+                        metrics.auth_rejected(error);
+                    }
+                    return Err(unauthorized(error));
+                }
+            }
+        }
+        let body = read_body(&mut request, shared.settings.body_limit).await?;
+        request.set_body(body);
+        self.endpoint.call(request).await.map_err(|error| refusal(error, &self.guard.parameters))
+    }
+}
+
+impl<E: Endpoint<Output = Response>> Endpoint for GuardedEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId::of(&request));
+        let refused = match AssertUnwindSafe(self.answer(request)).catch_unwind().await {
+            Ok(Ok(response)) => return Ok(response),
+            Ok(Err(error)) => error,
+            Err(_) => {
+                let mut response =
+                    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here").into_problem(&id);
+                response.extensions_mut().insert(Panicked);
+                return Ok(response);
+            }
+        };
+        if refused.status().is_server_error() {
+            tracing::warn!(request_id = id.as_str(), status = refused.status().as_u16(), %refused, "a request failed");
+        }
+        Ok(refused.into_problem(&id))
+    }
+}
+
+/// Marks the answer of a handler that panicked.
+#[derive(Clone, Copy)]
+struct Panicked;
+
+/// The whole body, within its limit and in time.
+async fn read_body(request: &mut Request, limit: usize) -> Result<Vec<u8>, ApiError> {
+    let too_large = || {
+        let words = format!("the body is larger than {limit} bytes");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, words)
+    };
+    let declared = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    if declared.unwrap_or_default() == 0 && request.header(header::TRANSFER_ENCODING).is_none() {
+        return Ok(Vec::new());
+    }
+    let body = request.take_body();
+    match timeout(BODY_TIME, body.into_bytes_limit(limit)).await {
+        Ok(Ok(bytes)) => Ok(bytes.into()),
+        Ok(Err(poem::error::ReadBodyError::PayloadTooLarge)) => Err(too_large()),
+        Ok(Err(_)) => Err(ApiError::new(StatusCode::BAD_REQUEST, "the body cannot be read")),
+        Err(_) => Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
+    }
+}
+
+/// An endpoint that is measured, however it ends.
+struct Measured<E> {
+    endpoint: E,
+    metrics: Arc<dyn HttpMetrics>,
+    route: RouteId,
+    waits: bool,
+}
+
+/// Reports a request that was dropped before it was answered.
+struct Seen<'a> {
+    metrics: &'a dyn HttpMetrics,
+    route: RouteId,
+    method: HttpMethod,
+    begun: Instant,
+    waited: bool,
+    end: HttpEnd,
+}
+
+impl Drop for Seen<'_> {
+    fn drop(&mut self) {
+        self.metrics.request_finished(self.route, self.method, self.end, self.begun.elapsed(), self.waited);
+    }
+}
+
+impl<E: Endpoint<Output = Response>> Endpoint for Measured<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let lines = || request.headers().get_all("prefer").iter().filter_map(|line| line.to_str().ok());
+        let mut seen = Seen {
+            metrics: &*self.metrics,
+            route: self.route,
+            method: HttpMethod::from_name(request.method().as_str()),
+            begun: Instant::now(),
+            waited: self.waits && Prefer::read(lines()).is_ok_and(|prefer| !prefer.wait.is_zero()),
+            end: HttpEnd::Disconnected,
+        };
+        let response = self.endpoint.call(request).await.map(IntoResponse::into_response)?;
+        seen.end = match response.extensions().get::<Panicked>() {
+            Some(_) => HttpEnd::Panicked,
+            None => HttpEnd::Answered(response.status().as_u16()),
+        };
+        Ok(response)
+    }
+}

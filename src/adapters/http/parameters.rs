@@ -1,0 +1,236 @@
+//! Values of paths, queries and headers: read strictly, described in the document, never echoed.
+
+use std::{borrow::Cow, time::Duration};
+
+use poem_openapi::{
+    registry::{MetaSchema, MetaSchemaRef},
+    types::{ParseError, ParseFromParameter, ParseResult, Type},
+};
+
+use crate::domain::{Hostname, IdempotencyKey, JobId, JobStatus, OperationKind, Target};
+
+/// Longest time that a request may ask to wait.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
+/// A value that can be read from text.
+pub(super) trait Word: Sized + Send + Sync {
+    /// Its schema.
+    fn schema() -> MetaSchema;
+
+    /// Reads it; the error says what is expected.
+    fn read(text: &str) -> Result<Self, String>;
+}
+
+/// A parameter.
+#[derive(Debug, Clone)]
+pub(super) struct Parameter<T>(pub(super) T);
+
+impl<T: Word> Type for Parameter<T> {
+    const IS_REQUIRED: bool = true;
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        "parameter".into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        MetaSchemaRef::Inline(Box::new(T::schema()))
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(std::iter::once(self))
+    }
+}
+
+impl<T: Word> ParseFromParameter for Parameter<T> {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        T::read(value).map(Self).map_err(ParseError::custom)
+    }
+}
+
+fn one_of(words: impl Iterator<Item = &'static str>) -> MetaSchema {
+    MetaSchema { enum_items: words.map(Into::into).collect(), ..MetaSchema::new("string") }
+}
+
+impl Word for JobStatus {
+    fn schema() -> MetaSchema {
+        one_of(Self::ALL.into_iter().map(Self::as_str))
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
+        Self::from_word(text).ok_or_else(|| format!("expected one of {}", Self::ALL.map(Self::as_str).join(", ")))
+    }
+}
+
+impl Word for OperationKind {
+    fn schema() -> MetaSchema {
+        one_of(Self::ALL.into_iter().map(Self::name))
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
+        Self::from_name(text).map_err(|error| error.to_string())
+    }
+}
+
+impl Word for Target {
+    fn schema() -> MetaSchema {
+        MetaSchema::new("string")
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|error: crate::domain::target::InvalidTarget| error.to_string())
+    }
+}
+
+impl Word for Hostname {
+    fn schema() -> MetaSchema {
+        MetaSchema::new("string")
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "expected a hostname".to_owned())
+    }
+}
+
+impl Word for JobId {
+    fn schema() -> MetaSchema {
+        MetaSchema::new_with_format("string", "uuid")
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "expected the id of a job, a UUID of version 7".to_owned())
+    }
+}
+
+/// Where a page starts, as the page before said.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cursor(pub(super) JobId);
+
+impl Word for Cursor {
+    fn schema() -> MetaSchema {
+        MetaSchema::new("string")
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
+        let foreign = || "expected the next_cursor of a page".to_owned();
+        if text.len() != 32 {
+            return Err(foreign());
+        }
+        let id = uuid::Uuid::try_parse(text).ok().and_then(|id| JobId::try_from(id).ok());
+        id.map(Self).ok_or_else(foreign)
+    }
+}
+
+/// How many jobs a page may have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limit(pub(super) u32);
+
+impl Word for Limit {
+    fn schema() -> MetaSchema {
+        MetaSchema { minimum: Some(1.0), maximum: Some(100.0), default: Some(20.into()), ..MetaSchema::new("integer") }
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
+        let number = text.parse().ok().filter(|number| (1..=100).contains(number));
+        number.map(Self).ok_or_else(|| "expected a whole number from 1 to 100".to_owned())
+    }
+}
+
+impl Word for IdempotencyKey {
+    fn schema() -> MetaSchema {
+        MetaSchema { min_length: Some(1), max_length: Some(255), ..MetaSchema::new("string") }
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|error: crate::domain::idempotency::InvalidIdempotencyKey| error.to_string())
+    }
+}
+
+/// The `Prefer` header (RFC 7240): of its preferences, `wait` is the one that is known. More than a minute is a minute.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Prefer {
+    /// How long the answer may be held back.
+    pub(super) wait: Duration,
+}
+
+impl Prefer {
+    /// Reads all lines of the header.
+    pub(super) fn read<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        // The first preference of a name counts (RFC 7240 §2).
+        let preferences = lines.into_iter().flat_map(|line| line.split(',').collect::<Vec<_>>());
+        for preference in preferences {
+            let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
+            if name.trim().eq_ignore_ascii_case("wait") {
+                let seconds = value.split(';').next().unwrap_or_default().trim().trim_matches('"');
+                let digits = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
+                if !digits {
+                    return Err("expected wait=N with a whole number of seconds".to_owned());
+                }
+                let wait = seconds.parse().map_or(LONGEST_WAIT, Duration::from_secs);
+                return Ok(Self { wait: wait.min(LONGEST_WAIT) });
+            }
+        }
+        Ok(Self::default())
+    }
+}
+
+impl Type for Prefer {
+    const IS_REQUIRED: bool = false;
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        "prefer".into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        MetaSchemaRef::Inline(Box::new(MetaSchema { example: Some("wait=10".into()), ..MetaSchema::new("string") }))
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(std::iter::once(self))
+    }
+}
+
+impl ParseFromParameter for Prefer {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        Self::read([value]).map_err(ParseError::custom)
+    }
+
+    fn parse_from_parameters<I: IntoIterator<Item = A>, A: AsRef<str>>(lines: I) -> ParseResult<Self> {
+        let lines: Vec<A> = lines.into_iter().collect();
+        Self::read(lines.iter().map(AsRef::as_ref)).map_err(ParseError::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(lines: &[&str]) -> Result<u64, String> {
+        Prefer::read(lines.iter().copied()).map(|prefer| prefer.wait.as_secs())
+    }
+
+    #[test]
+    fn a_preference_to_wait_is_found_among_others() {
+        assert_eq!(wait(&[]), Ok(0));
+        assert_eq!(wait(&["wait=5"]), Ok(5));
+        assert_eq!(wait(&["respond-async, Wait=\"7\""]), Ok(7));
+        assert_eq!(wait(&["handling=lenient", "wait=9;x=1"]), Ok(9));
+        assert_eq!(wait(&["wait=3, wait=8"]), Ok(3));
+        assert_eq!(wait(&["wait=61"]), Ok(60));
+        assert_eq!(wait(&["wait=99999999999999999999999"]), Ok(60));
+        for wrong in ["wait=abc", "wait=-1", "wait=", "wait", "wait=1.5"] {
+            assert!(wait(&[wrong]).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Problems: every refusal as `application/problem+json` (RFC 9457). What a client sent is never sent back.
+
+use std::fmt;
+
+use poem::{
+    Error, IntoResponse, Response,
+    error::{MethodNotAllowedError, NotFoundError, ParseJsonError, ResponseError},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+};
+use poem_openapi::{
+    ApiResponse,
+    error::{AuthorizationError, ContentTypeError, ParseParamError, ParsePathError},
+    payload::Payload,
+    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{request_id::RequestId, wire::Json};
+use crate::{
+    domain::{FieldError, JobId},
+    ports::driving::{JobsError, WorkersError},
+};
+
+/// Seconds after which a refused client may try again.
+const RETRY_AFTER: &str = "1";
+
+/// A refusal, as it is sent (RFC 9457).
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(super) struct Problem {
+    /// What kind of problem; `about:blank` when the status says all.
+    r#type: &'static str,
+    /// The status in words.
+    title: &'static str,
+    /// The status of the answer.
+    status: u16,
+    /// What is wrong, for people.
+    detail: String,
+    /// The id of the request, as in `X-Request-Id`.
+    request_id: String,
+    /// The fields that are wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<WrongField>,
+    /// The job that it is about, or that may have been stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_id: Option<Uuid>,
+}
+
+/// One field that is wrong.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct WrongField {
+    /// Its path, such as `operation.data.count`.
+    field: String,
+    /// What is wrong with it.
+    message: String,
+}
+
+/// A refusal.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    detail: String,
+    errors: Vec<FieldError>,
+    job_id: Option<JobId>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl ApiError {
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), errors: Vec::new(), job_id: None, headers: Vec::new() }
+    }
+
+    /// A refusal because of one field.
+    pub(super) fn field(status: StatusCode, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(status, "a value of the request is wrong").with_errors(vec![FieldError::new(field, message)])
+    }
+
+    pub(super) fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    fn about(mut self, job_id: Option<JobId>) -> Self {
+        self.job_id = job_id;
+        self
+    }
+
+    pub(super) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The answer.
+    pub(super) fn into_problem(self, id: &RequestId) -> Response {
+        let problem = Problem {
+            r#type: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: self.detail,
+            request_id: id.as_str().to_owned(),
+            errors: self
+                .errors
+                .into_iter()
+                .map(|error| WrongField { field: error.field, message: error.message })
+                .collect(),
+            job_id: self.job_id.map(JobId::as_uuid),
+        };
+        // A problem is made of texts and numbers.
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let mut response = Response::builder().status(self.status).content_type(CONTENT_TYPE).body(body);
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}
+
+/// The content type of problems.
+const CONTENT_TYPE: &str = "application/problem+json";
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+impl ResponseError for ApiError {
+    fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        Error::from(self).into_response()
+    }
+}
+
+impl ApiResponse for ApiError {
+    fn meta() -> MetaResponses {
+        let content = vec![MetaMediaType { content_type: CONTENT_TYPE, schema: Json::<Problem>::schema_ref() }];
+        let description = "A refusal (RFC 9457)";
+        MetaResponses {
+            responses: vec![MetaResponse { description, status: None, status_range: None, content, headers: vec![] }],
+        }
+    }
+
+    fn register(registry: &mut Registry) {
+        <Json<Problem> as Payload>::register(registry);
+    }
+}
+
+impl From<JobsError> for ApiError {
+    fn from(error: JobsError) -> Self {
+        let words = error.to_string();
+        match error {
+            JobsError::Invalid(errors) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, words).with_errors(errors),
+            JobsError::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, words),
+            JobsError::NotFound => Self::new(StatusCode::NOT_FOUND, words),
+            JobsError::Conflict(_) => Self::new(StatusCode::CONFLICT, words),
+            JobsError::KeyReused => Self::new(StatusCode::UNPROCESSABLE_ENTITY, words)
+                .with_errors(vec![FieldError::new("Idempotency-Key", "it was used for another request")]),
+            JobsError::Deleted(id) => Self::new(StatusCode::GONE, words).about(Some(id)),
+            JobsError::QueueFull => unavailable(words),
+            JobsError::Unavailable { job_id } => unavailable(words).about(job_id),
+            JobsError::StorageFull => Self::new(StatusCode::INSUFFICIENT_STORAGE, words),
+            JobsError::Corrupt => Self::new(StatusCode::INTERNAL_SERVER_ERROR, words),
+        }
+    }
+}
+
+impl From<WorkersError> for ApiError {
+    fn from(error: WorkersError) -> Self {
+        let words = error.to_string();
+        match error {
+            WorkersError::NotFound => Self::new(StatusCode::NOT_FOUND, words),
+            WorkersError::Unavailable => unavailable(words),
+            WorkersError::StorageFull => Self::new(StatusCode::INSUFFICIENT_STORAGE, words),
+        }
+    }
+}
+
+fn unavailable(words: String) -> ApiError {
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, words)
+        .with_header(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER))
+}
+
+/// What an error of the framework means. `parameters` are the names of the route's path parameters, which the
+/// framework knows by number.
+pub(super) fn refusal(error: Error, parameters: &[String]) -> ApiError {
+    let error = match error.downcast::<ApiError>() {
+        Ok(own) => return own,
+        Err(error) => error,
+    };
+    let named = |field: &str, reason: &str| {
+        ApiError::field(StatusCode::BAD_REQUEST, field, reason.split_once("\": ").map_or(reason, |(_, words)| words))
+    };
+    if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
+        return named(name, reason);
+    }
+    if let Some(ParsePathError { name, reason }) = error.downcast_ref() {
+        let number = name.strip_prefix("param").and_then(|number| number.parse::<usize>().ok());
+        return named(number.and_then(|number| parameters.get(number)).map_or(name, |name| name), reason);
+    }
+    if error.is::<ContentTypeError>() {
+        return ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected the content type application/json");
+    }
+    if error.is::<NotFoundError>() {
+        return ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this path");
+    }
+    if error.is::<MethodNotAllowedError>() {
+        return ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "the path does not know this method");
+    }
+    if error.is::<AuthorizationError>() {
+        return ApiError::new(StatusCode::UNAUTHORIZED, "a token is needed");
+    }
+    if error.is::<ParseJsonError>() || error.status() == StatusCode::BAD_REQUEST {
+        return ApiError::new(StatusCode::BAD_REQUEST, "the request cannot be read");
+    }
+    let status = error.status();
+    if status.is_server_error() {
+        tracing::error!(%error, "a request failed");
+        return ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here");
+    }
+    ApiError::new(status, status.canonical_reason().unwrap_or("the request was refused").to_lowercase())
+}

@@ -1,0 +1,22 @@
+//! What goes over the wire: bodies of requests and answers, with the schemas that the document shows of them.
+//!
+//! Every type here is `serde` for the bytes and `schemars` for the document; nothing is described twice.
+
+mod body;
+mod health;
+mod job;
+mod json;
+mod new_job;
+mod operation;
+mod schemas;
+mod stats;
+mod worker;
+
+pub(super) use body::Body;
+pub(super) use health::{Alive, Readiness, Report};
+pub(super) use job::{Job, JobPage};
+pub(super) use json::Json;
+pub(super) use new_job::{NewJob, NewRetry};
+pub(super) use schemas::insert_schemas;
+pub(super) use stats::Stats;
+pub(super) use worker::{Worker, WorkerList};
