@@ -6,3 +6,4 @@
 mod exposition;
 mod metrics;
 mod queue;
+mod server;
