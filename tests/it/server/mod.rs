@@ -7,6 +7,7 @@ mod jobs;
 mod kills;
 mod listeners;
 mod refusals;
+mod scrapes;
 mod start_up;
 mod stops;
 mod tokens;
