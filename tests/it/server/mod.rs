@@ -6,6 +6,7 @@ mod home;
 mod jobs;
 mod kills;
 mod listeners;
+mod readme;
 mod refusals;
 mod scrapes;
 mod start_up;
