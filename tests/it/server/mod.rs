@@ -2,6 +2,7 @@
 
 mod client;
 mod documents;
+mod full_disk;
 mod home;
 mod jobs;
 mod kills;
