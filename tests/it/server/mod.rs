@@ -7,6 +7,7 @@ mod home;
 mod jobs;
 mod kills;
 mod listeners;
+mod nodes;
 mod readme;
 mod refusals;
 mod scrapes;
