@@ -108,8 +108,12 @@ impl MetricsPort for OtelMetrics {
         }
     }
 
-    fn execution_redelivered(&self) {
-        self.jobs.redelivered();
+    fn execution_redelivered(&self, operation: OperationKind) {
+        self.jobs.redelivered(operation);
+    }
+
+    fn queue_reconnected(&self) {
+        self.jobs.reconnected();
     }
 
     fn stale_result(&self) {
