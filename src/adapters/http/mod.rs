@@ -18,6 +18,8 @@ mod security;
 mod serve;
 mod settings;
 mod static_page;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use app::{App, HttpParts, api, metrics_only};
