@@ -96,6 +96,11 @@ impl ApiError {
         self.status
     }
 
+    #[cfg(test)]
+    pub(super) fn errors(&self) -> &[FieldError] {
+        &self.errors
+    }
+
     /// The answer.
     pub(super) fn into_problem(self, id: &RequestId) -> Response {
         let problem = Problem {

@@ -44,16 +44,26 @@ impl Call {
         self.header("authorization", format!("Bearer {token}"))
     }
 
-    /// A body whose length is declared.
-    pub(super) fn bytes(mut self, content_type: &str, bytes: impl Into<Vec<u8>>) -> Self {
-        let bytes = bytes.into();
-        self = self.header("content-type", content_type).header("content-length", bytes.len().to_string());
-        self.body = Body::from_vec(bytes);
+    /// A body of which no header tells.
+    pub(super) fn body(mut self, body: Body) -> Self {
+        self.body = body;
         self
+    }
+
+    /// A body whose length is declared.
+    pub(super) fn bytes(self, content_type: &str, bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        let typed = self.header("content-type", content_type);
+        typed.header("content-length", bytes.len().to_string()).body(Body::from_vec(bytes))
     }
 
     pub(super) fn json(self, text: &str) -> Self {
         self.bytes("application/json", text)
+    }
+
+    /// A body of JSON whose length nobody knows before its end.
+    pub(super) fn chunked(self, body: Body) -> Self {
+        self.header("content-type", "application/json").header("transfer-encoding", "chunked").body(body)
     }
 
     pub(super) fn request(self) -> Request {
@@ -143,4 +153,12 @@ pub(super) struct Problem {
     pub(super) detail: String,
     pub(super) errors: Vec<(String, String)>,
     pub(super) job_id: Option<String>,
+}
+
+impl Problem {
+    /// The one field that is wrong, and what is wrong with it.
+    pub(super) fn field(&self) -> (&str, &str) {
+        let [(field, message)] = &self.errors[..] else { panic!("not one field: {self:?}") };
+        (field, message)
+    }
 }

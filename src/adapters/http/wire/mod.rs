@@ -7,6 +7,7 @@ mod health;
 mod job;
 mod json;
 mod new_job;
+mod object;
 mod operation;
 mod schemas;
 mod stats;
