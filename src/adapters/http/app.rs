@@ -61,7 +61,7 @@ pub fn api(settings: &HttpSettings, parts: HttpParts) -> App {
     let mut route = Route::new();
     for (path, (content_type, body)) in PAGES.into_iter().zip(pages) {
         let page = StaticPage { content_type, body: body.into() };
-        route = route.at(path, get(Guard::new(&shared, path, None).around(page, false)));
+        route = route.at(path, get(Guard::of_page(&shared, path).around(page)));
     }
     let route = route.nest("/", OpenApiService::new(guarded, "osapi", env!("CARGO_PKG_VERSION")));
 
@@ -83,7 +83,7 @@ pub fn api(settings: &HttpSettings, parts: HttpParts) -> App {
 pub fn metrics_only(settings: &HttpSettings, scrape: Arc<dyn Scrape>, metrics: Option<Arc<dyn HttpMetrics>>) -> App {
     let shared = Shared::new(settings.clone(), None, metrics.clone());
     let path = settings.metrics_path.as_str();
-    let route = Route::new().at(path, get(Guard::new(&shared, path, None).around(PageEndpoint(scrape), false)));
+    let route = Route::new().at(path, get(Guard::of_page(&shared, path).around(PageEndpoint(scrape))));
     let known = HashMap::from([(
         path.to_owned(),
         Known { route: id_of(&shared.routes, path), allow: HeaderValue::from_static("GET, HEAD") },

@@ -10,7 +10,7 @@ use poem::{
 };
 use poem_openapi::{
     OpenApi,
-    registry::{MetaApi, Registry},
+    registry::{MetaApi, MetaParamIn, Registry},
 };
 use tokio::time::timeout;
 
@@ -83,9 +83,10 @@ impl<T: OpenApi> OpenApi for Guarded<T> {
                 let scope = scope(operation);
                 assert!(scope.is_some() != PUBLIC.contains(&name), "{name} states no scope, or one too many");
                 if let Some(endpoint) = endpoints.remove(&operation.method) {
-                    let guard = Guard::new(&self.shared, &served, scope);
-                    let waits = operation.params.iter().any(|parameter| parameter.name == "Prefer");
-                    let endpoint = guard.around(endpoint, waits);
+                    let in_header =
+                        operation.params.iter().filter(|parameter| parameter.in_type == MetaParamIn::Header);
+                    let headers = in_header.map(|parameter| parameter.name.clone()).collect();
+                    let endpoint = Guard::new(&self.shared, &served, scope, headers).around(endpoint);
                     table.entry(pattern(&served)).or_default().insert(operation.method.clone(), endpoint);
                 }
             }
@@ -98,25 +99,30 @@ impl<T: OpenApi> OpenApi for Guarded<T> {
 pub(super) struct Guard {
     shared: Arc<Shared>,
     route: RouteId,
+    /// The names of the path's parameters.
     parameters: Vec<String>,
+    /// The names of the headers that the handler reads.
+    headers: Vec<String>,
     scope: Option<Scope>,
 }
 
 impl Guard {
     /// The guard of a route.
-    pub(super) fn new(shared: &Arc<Shared>, template: &str, scope: Option<Scope>) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, template: &str, scope: Option<Scope>, headers: Vec<String>) -> Self {
         let route = id_of(&shared.routes, template);
-        Self { shared: Arc::clone(shared), route, parameters: parameters(template), scope }
+        Self { shared: Arc::clone(shared), route, parameters: parameters(template), headers, scope }
+    }
+
+    /// The guard of a page that anybody may read.
+    pub(super) fn of_page(shared: &Arc<Shared>, path: &str) -> Self {
+        Self::new(shared, path, None, Vec::new())
     }
 
     /// An endpoint inside this guard. With metrics off there is nothing in it that measures.
-    pub(super) fn around(
-        self,
-        endpoint: impl Endpoint<Output = Response> + 'static,
-        waits: bool,
-    ) -> BoxEndpoint<'static> {
+    pub(super) fn around(self, endpoint: impl Endpoint<Output = Response> + 'static) -> BoxEndpoint<'static> {
         let metrics = self.shared.metrics.clone();
         let route = self.route;
+        let waits = self.headers.iter().any(|name| name == "Prefer");
         let guarded = GuardedEndpoint { guard: self, endpoint };
         match metrics {
             Some(metrics) => Measured { endpoint: guarded, metrics, route, waits }.boxed(),
@@ -143,6 +149,11 @@ impl<E: Endpoint<Output = Response>> GuardedEndpoint<E> {
                     return Err(unauthorized(error));
                 }
             }
+        }
+        // The framework would not see a value that is no text.
+        let text = |name: &&String| request.headers().get_all(*name).iter().all(|value| value.to_str().is_ok());
+        if let Some(name) = self.guard.headers.iter().find(|name| !text(name)) {
+            return Err(ApiError::field(StatusCode::BAD_REQUEST, name, "expected visible ASCII characters"));
         }
         let body = read_body(&mut request, shared.settings.body_limit).await?;
         request.set_body(body);

@@ -204,8 +204,11 @@ pub(super) fn refusal(error: Error, parameters: &[String]) -> ApiError {
         Ok(own) => return own,
         Err(error) => error,
     };
+    // The framework puts names of types around our words.
     let named = |field: &str, reason: &str| {
-        ApiError::field(StatusCode::BAD_REQUEST, field, reason.split_once("\": ").map_or(reason, |(_, words)| words))
+        let words = reason.split_once("\": ").map_or(reason, |(_, words)| words);
+        let words = words.rsplit_once(" (occurred while parsing ").map_or(words, |(words, _)| words);
+        ApiError::field(StatusCode::BAD_REQUEST, field, words)
     };
     if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
         return named(name, reason);

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::adapters::http::App;
 
 /// A request, as a client would send it.
+#[derive(Debug)]
 pub(super) struct Call {
     method: Method,
     uri: String,

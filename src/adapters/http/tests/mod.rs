@@ -2,9 +2,11 @@
 
 mod bodies;
 mod call;
+mod echo;
 mod health;
 mod jobs;
 mod pages;
+mod parameters;
 mod problems;
 mod scene;
 mod workers;
