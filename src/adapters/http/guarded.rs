@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     domain::Scope,
-    ports::driven::{Authenticator, HttpEnd, HttpMethod, HttpMetrics, Route, RouteId},
+    ports::driven::{AuthError, Authenticator, HttpEnd, HttpMethod, HttpMetrics, Route, RouteId},
 };
 
 /// Time to send a body that was announced.
@@ -143,9 +143,7 @@ impl<E: Endpoint<Output = Response>> GuardedEndpoint<E> {
             match verify(&request, &**authenticator, scope) {
                 Ok(caller) => drop(request.extensions_mut().insert(caller)),
                 Err(error) => {
-                    if let Some(metrics) = &shared.metrics {
-                        metrics.auth_rejected(error);
-                    }
+                    self.reject(error);
                     return Err(unauthorized(error));
                 }
             }
@@ -157,7 +155,20 @@ impl<E: Endpoint<Output = Response>> GuardedEndpoint<E> {
         }
         let body = read_body(&mut request, shared.settings.body_limit).await?;
         request.set_body(body);
-        self.endpoint.call(request).await.map_err(|error| refusal(error, &self.guard.parameters))
+        self.endpoint.call(request).await.map_err(|error| {
+            let refused = refusal(error, &self.guard.parameters);
+            // The route was allowed, and its operation was not.
+            if refused.status() == StatusCode::FORBIDDEN {
+                self.reject(AuthError::Scope);
+            }
+            refused
+        })
+    }
+
+    fn reject(&self, error: AuthError) {
+        if let Some(metrics) = &self.guard.shared.metrics {
+            metrics.auth_rejected(error);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The application over mocks of its ports, spoken to in process; and the accept loop, spoken to over TCP.
 
+mod authentication;
 mod bodies;
 mod call;
 mod echo;
@@ -8,5 +9,6 @@ mod jobs;
 mod pages;
 mod parameters;
 mod problems;
+mod record;
 mod scene;
 mod workers;
