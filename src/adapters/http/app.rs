@@ -3,15 +3,13 @@
 use std::{collections::HashMap, sync::Arc};
 
 use poem::{
-    Endpoint, EndpointExt, Request, Response, Result, Route, RouteMethod,
-    endpoint::BoxEndpoint,
-    http::{HeaderValue, Method},
-    middleware::Cors,
+    Endpoint, EndpointExt, Request, Response, Result, Route, RouteMethod, endpoint::BoxEndpoint, http::HeaderValue,
 };
 use poem_openapi::OpenApiService;
 
 use super::{
     api::Api,
+    cross_origin::CrossOrigin,
     docs_page,
     document::{document, to_yaml},
     edge::{Edge, Known},
@@ -46,6 +44,7 @@ pub struct HttpParts {
 }
 
 /// The API.
+#[must_use]
 pub fn api(settings: &HttpSettings, parts: HttpParts) -> App {
     let HttpParts { jobs, workers, health, scrape, metrics, authenticator } = parts;
     let shared = Shared::new(settings.clone(), Some(authenticator), metrics.clone());
@@ -67,16 +66,8 @@ pub fn api(settings: &HttpSettings, parts: HttpParts) -> App {
 
     let known = known(&shared, with_metrics);
     let unmatched = id_of(&shared.routes, "unmatched");
-    if settings.allow_origins.is_empty() {
-        return Arc::new(Edge { inner: route, known, unmatched, metrics }.boxed());
-    }
-    // Without origins this layer would let everybody in.
-    let cors = Cors::new()
-        .allow_origins(settings.allow_origins.iter().map(String::as_str))
-        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE])
-        .allow_headers(["authorization", "content-type", "idempotency-key", "prefer", "x-request-id"])
-        .expose_headers(["location", "idempotency-replayed", "retry-after", "x-request-id"]);
-    Arc::new(Edge { inner: route.with(cors), known, unmatched, metrics }.boxed())
+    let cross_origin = CrossOrigin::new(&settings.allow_origins);
+    Arc::new(Edge { inner: route, known, unmatched, cross_origin, metrics }.boxed())
 }
 
 /// The metrics page alone.
@@ -89,7 +80,7 @@ pub fn metrics_only(settings: &HttpSettings, scrape: Arc<dyn Scrape>, metrics: O
         Known { route: id_of(&shared.routes, path), allow: HeaderValue::from_static("GET, HEAD") },
     )]);
     let unmatched = id_of(&shared.routes, "unmatched");
-    Arc::new(Edge { inner: route, known, unmatched, metrics }.boxed())
+    Arc::new(Edge { inner: route, known, unmatched, cross_origin: None, metrics }.boxed())
 }
 
 fn get(endpoint: BoxEndpoint<'static>) -> RouteMethod {

@@ -1,4 +1,5 @@
-//! The outermost layer: request ids, requests in flight, paths and methods that are none of ours, the last panic.
+//! The outermost layer: request ids, requests in flight, paths and methods that are none of ours, the last panic, and
+//! what browsers ask.
 
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
@@ -10,6 +11,7 @@ use poem::{
 };
 
 use super::{
+    cross_origin::{CrossOrigin, may_send},
     problem::{ApiError, refusal},
     request_id::{self, RequestId},
 };
@@ -27,6 +29,7 @@ pub(super) struct Edge<E> {
     pub(super) known: HashMap<String, Known>,
     /// The route of all paths that are none of ours.
     pub(super) unmatched: RouteId,
+    pub(super) cross_origin: Option<CrossOrigin>,
     pub(super) metrics: Option<Arc<dyn HttpMetrics>>,
 }
 
@@ -44,24 +47,27 @@ impl Drop for InFlight<'_> {
 
 impl<E: Endpoint> Edge<E> {
     /// The answer to a request that no route took.
-    fn refuse(&self, error: poem::Error, method: HttpMethod, begun: Instant, id: &RequestId) -> Response {
-        // An answer that is one already: that of a layer in between.
-        if error.is_from_response() {
-            return error.into_response();
-        }
+    fn refuse(&self, error: poem::Error, facts: &Facts, id: &RequestId) -> Response {
         let known = error.data::<PathPattern>().and_then(|pattern| self.known.get(&*pattern.0));
-        let wrong_method = error.is::<MethodNotAllowedError>();
-        let mut refused = refusal(error, &[]);
-        if let (true, Some(known)) = (wrong_method, known) {
-            refused = refused.with_header(header::ALLOW, known.allow.clone());
-        }
+        let response = match known.filter(|_| error.is::<MethodNotAllowedError>()) {
+            Some(known) if facts.preflight => may_send(known.allow.clone()),
+            Some(known) => refusal(error, &[]).with_header(header::ALLOW, known.allow.clone()).into_problem(id),
+            None => refusal(error, &[]).into_problem(id),
+        };
         if let Some(metrics) = &self.metrics {
             let route = known.map_or(self.unmatched, |known| known.route);
-            let end = HttpEnd::Answered(refused.status().as_u16());
-            metrics.request_finished(route, method, end, begun.elapsed(), false);
+            let end = HttpEnd::Answered(response.status().as_u16());
+            metrics.request_finished(route, facts.method, end, facts.begun.elapsed(), false);
         }
-        refused.into_problem(id)
+        response
     }
+}
+
+/// What is known of a request that is gone.
+struct Facts {
+    method: HttpMethod,
+    begun: Instant,
+    preflight: bool,
 }
 
 impl<E: Endpoint> Endpoint for Edge<E> {
@@ -72,16 +78,21 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         let id = RequestId::of(&request);
         request.extensions_mut().insert(id.clone());
         let method = HttpMethod::from_name(request.method().as_str());
+        let page_call = self.cross_origin.as_ref().and_then(|cross_origin| cross_origin.call(&request));
+        let facts = Facts { method, begun, preflight: page_call.as_ref().is_some_and(|call| call.preflight) };
         let _in_flight = self.metrics.as_deref().map(|metrics| {
             metrics.request_started(method);
             InFlight { metrics, method }
         });
         let mut response = match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
             Ok(Ok(response)) => response.into_response(),
-            Ok(Err(error)) => self.refuse(error, method, begun, &id),
+            Ok(Err(error)) => self.refuse(error, &facts, &id),
             Err(_) => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here").into_problem(&id),
         };
         response.headers_mut().insert(request_id::HEADER, id.header());
+        if let Some(cross_origin) = &self.cross_origin {
+            cross_origin.mark(&mut response, page_call);
+        }
         Ok(response)
     }
 }

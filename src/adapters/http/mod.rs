@@ -5,6 +5,7 @@
 mod answers;
 mod api;
 mod app;
+mod cross_origin;
 mod docs_page;
 mod document;
 mod edge;

@@ -3,6 +3,7 @@
 mod authentication;
 mod bodies;
 mod call;
+mod cross_origin;
 mod echo;
 mod health;
 mod jobs;
