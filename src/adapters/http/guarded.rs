@@ -181,8 +181,8 @@ impl<E: Endpoint<Output = Response>> Endpoint for GuardedEndpoint<E> {
             Ok(Ok(response)) => return Ok(response),
             Ok(Err(error)) => error,
             Err(_) => {
-                let mut response =
-                    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here").into_problem(&id);
+                tracing::error!(request_id = id.as_str(), "a handler panicked");
+                let mut response = ApiError::internal().into_problem(&id);
                 response.extensions_mut().insert(Panicked);
                 return Ok(response);
             }
@@ -220,6 +220,12 @@ async fn read_body(request: &mut Request, limit: usize) -> Result<Vec<u8>, ApiEr
     }
 }
 
+/// The method that the client asked for: the router turns HEAD into GET.
+fn asked(request: &Request) -> HttpMethod {
+    let asked = request.extensions().get::<HttpMethod>().copied();
+    asked.unwrap_or_else(|| HttpMethod::from_name(request.method().as_str()))
+}
+
 /// An endpoint that is measured, however it ends.
 struct Measured<E> {
     endpoint: E,
@@ -252,7 +258,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Measured<E> {
         let mut seen = Seen {
             metrics: &*self.metrics,
             route: self.route,
-            method: HttpMethod::from_name(request.method().as_str()),
+            method: asked(&request),
             begun: Instant::now(),
             waited: self.waits && Prefer::read(lines()).is_ok_and(|prefer| !prefer.wait.is_zero()),
             end: HttpEnd::Disconnected,

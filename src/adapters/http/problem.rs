@@ -72,6 +72,11 @@ impl ApiError {
         Self { status, detail: detail.into(), errors: Vec::new(), job_id: None, headers: Vec::new() }
     }
 
+    /// What a client may know of a failure that is ours.
+    pub(super) fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here")
+    }
+
     /// A refusal because of one field.
     pub(super) fn field(status: StatusCode, field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(status, "a value of the request is wrong").with_errors(vec![FieldError::new(field, message)])
@@ -235,7 +240,7 @@ pub(super) fn refusal(error: Error, parameters: &[String]) -> ApiError {
     let status = error.status();
     if status.is_server_error() {
         tracing::error!(%error, "a request failed");
-        return ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here");
+        return ApiError::internal();
     }
     ApiError::new(status, status.canonical_reason().unwrap_or("the request was refused").to_lowercase())
 }

@@ -3,6 +3,8 @@
 mod authentication;
 mod bodies;
 mod call;
+mod cancellation;
+mod counting;
 mod cross_origin;
 mod echo;
 mod health;
@@ -12,4 +14,5 @@ mod parameters;
 mod problems;
 mod record;
 mod scene;
+mod waiting_jobs;
 mod workers;

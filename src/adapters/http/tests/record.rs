@@ -45,6 +45,8 @@ impl Record {
     pub(super) fn finished(&self) -> Vec<Finished> {
         let mut heard = self.0.lock().expect("lock");
         let Heard { started, stopped, finished, .. } = &mut *heard;
+        started.sort_by_key(|method| method.as_str());
+        stopped.sort_by_key(|method| method.as_str());
         assert_eq!(started, stopped, "requests are in flight");
         assert_eq!(started.len(), finished.len(), "every request that started ended once");
         started.clear();

@@ -12,7 +12,7 @@ use crate::{
     },
     ports::{
         driven::{AuthError, Authenticator, HttpMetrics, MockAuthenticator},
-        driving::{MockHealth, MockJobs, MockScrape, MockWorkers, Submitted},
+        driving::{Jobs, MockHealth, MockJobs, MockScrape, MockWorkers, Submitted},
     },
 };
 
@@ -38,9 +38,15 @@ impl Scene {
         }
     }
 
-    pub(super) fn app(self) -> App {
+    pub(super) fn app(mut self) -> App {
+        let jobs = std::mem::take(&mut self.jobs);
+        self.app_over(Arc::new(jobs))
+    }
+
+    /// The application over other jobs than the mocks.
+    pub(super) fn app_over(self, jobs: Arc<dyn Jobs>) -> App {
         let parts = HttpParts {
-            jobs: Arc::new(self.jobs),
+            jobs,
             workers: Arc::new(self.workers),
             health: Arc::new(self.health),
             scrape: self.scrape.map(|scrape| Arc::new(scrape) as _),
