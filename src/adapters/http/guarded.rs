@@ -178,7 +178,10 @@ impl<E: Endpoint<Output = Response>> Endpoint for GuardedEndpoint<E> {
     async fn call(&self, request: Request) -> Result<Response> {
         let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId::of(&request));
         let refused = match AssertUnwindSafe(self.answer(request)).catch_unwind().await {
-            Ok(Ok(response)) => return Ok(response),
+            Ok(Ok(mut response)) => match response.extensions_mut().remove::<ApiError>() {
+                Some(error) => error,
+                None => return Ok(response),
+            },
             Ok(Err(error)) => error,
             Err(_) => {
                 tracing::error!(request_id = id.as_str(), "a handler panicked");

@@ -58,7 +58,7 @@ pub(super) struct WrongField {
 }
 
 /// A refusal.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct ApiError {
     status: StatusCode,
     detail: String,
@@ -147,9 +147,10 @@ impl ResponseError for ApiError {
     }
 }
 
+/// An answer that is to become a problem: the guard makes it one, who knows the id of the request.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        Error::from(self).into_response()
+        Response::builder().status(self.status).extension(self).finish()
     }
 }
 

@@ -1,12 +1,25 @@
 //! Refusals: of the ports, of handlers that panic, of paths and methods.
 
+use std::{collections::HashMap, sync::Arc};
+
+use poem::{EndpointExt, IntoResponse, endpoint::make, http::StatusCode};
+
 use super::{
     call::{call, get, post},
     scene::{ID, Scene, id, job},
 };
 use crate::{
+    adapters::http::{
+        App, HttpSettings,
+        edge::Edge,
+        guarded::{Guard, Shared},
+        wire::Json,
+    },
     domain::{FieldError, JobStatus, Scope},
-    ports::driving::{JobsError, WorkersError},
+    ports::{
+        driven::RouteId,
+        driving::{JobsError, WorkersError},
+    },
 };
 
 /// Status, words, fields, whether a job is named, `Retry-After`.
@@ -114,6 +127,28 @@ async fn a_handler_that_panics_fails_its_request_and_no_other() {
     }
     let answered = get(&format!("/api/v1/jobs/{ID}")).to(&app).await;
     assert_eq!(answered.status, 200, "{answered:?}");
+}
+
+/// A value that JSON cannot show.
+struct Unwritable;
+
+impl serde::Serialize for Unwritable {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("no words for it"))
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_written_is_a_problem() {
+    let settings = HttpSettings::default();
+    let shared = Shared::new(settings, None, None);
+    // As one that would say 201 if it could.
+    let created = |_| async { Ok::<_, poem::Error>(Json(Unwritable).with_status(StatusCode::CREATED).into_response()) };
+    let inner = Guard::of_page(&shared, "/docs").around(make(created));
+    let edge = Edge { inner, known: HashMap::new(), unmatched: RouteId(0), cross_origin: None, metrics: None };
+    let app: App = Arc::new(edge.boxed());
+    let answer = call("GET", "/docs").to(&app).await;
+    assert_eq!((answer.status, answer.problem().detail.as_str()), (500, "something went wrong here"));
 }
 
 #[tokio::test]
