@@ -9,6 +9,7 @@ mod cross_origin;
 mod echo;
 mod health;
 mod jobs;
+mod metrics_route;
 mod pages;
 mod parameters;
 mod problems;
