@@ -153,7 +153,8 @@ impl Word for Limit {
 
 impl Word for IdempotencyKey {
     fn schema() -> MetaSchema {
-        MetaSchema { min_length: Some(1), max_length: Some(255), ..MetaSchema::new("string") }
+        let pattern = Some("^[!-~]+$".to_owned());
+        MetaSchema { min_length: Some(1), max_length: Some(255), pattern, ..MetaSchema::new("string") }
     }
 
     fn read(text: &str) -> Result<Self, String> {

@@ -11,7 +11,7 @@ use poem_openapi::{
     ApiResponse,
     error::{AuthorizationError, ContentTypeError, ParseParamError, ParsePathError},
     payload::Payload,
-    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
+    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -154,12 +154,28 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// A header of an answer, as the document shows it.
+pub(super) fn header_of(name: &str, description: &str, required: bool) -> MetaHeader {
+    MetaHeader {
+        name: name.to_owned(),
+        description: Some(description.to_owned()),
+        required,
+        deprecated: false,
+        schema: MetaSchemaRef::Inline(Box::new(MetaSchema::new("string"))),
+    }
+}
+
 impl ApiResponse for ApiError {
     fn meta() -> MetaResponses {
         let content = vec![MetaMediaType { content_type: CONTENT_TYPE, schema: Json::<Problem>::schema_ref() }];
         let description = "A refusal (RFC 9457)";
+        let headers = vec![
+            header_of("Allow", "With 405: the methods that the path knows", false),
+            header_of("Retry-After", "With some of 503: seconds after which it may be tried again", false),
+            header_of("WWW-Authenticate", "With 401: what is wrong with the token (RFC 6750)", false),
+        ];
         MetaResponses {
-            responses: vec![MetaResponse { description, status: None, status_range: None, content, headers: vec![] }],
+            responses: vec![MetaResponse { description, status: None, status_range: None, content, headers }],
         }
     }
 

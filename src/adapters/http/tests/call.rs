@@ -6,6 +6,7 @@ use poem::{
 };
 use serde_json::Value;
 
+use super::documented::check_documented;
 use crate::adapters::http::App;
 
 /// A request, as a client would send it.
@@ -92,7 +93,7 @@ pub(super) struct Answer {
 
 impl Answer {
     async fn of(app: &App, request: Request) -> Self {
-        let method = request.method().clone();
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = app.call(request).await.expect("every request has an answer");
         let (parts, body) = response.into_parts();
         let body = body.into_vec().await.expect("answers are complete");
@@ -102,6 +103,7 @@ impl Answer {
         if answer.status >= 400 && method != Method::HEAD {
             answer.problem();
         }
+        check_documented(&method, &path, &answer);
         answer
     }
 

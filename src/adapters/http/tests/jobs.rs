@@ -55,7 +55,7 @@ fn shown() -> Value {
             "started_at": "2027-01-15T08:00:01Z",
             "finished_at": "2027-01-15T08:00:03Z",
             "duration_seconds": 2.0,
-            "result": { "hostname": "web-01" },
+            "result": { "hostname": "web-01", "labels": {} },
             "error": null,
         },
         {

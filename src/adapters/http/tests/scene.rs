@@ -124,7 +124,7 @@ pub(super) fn job(status: JobStatus) -> Job {
         attempt: 1,
         started_at: Some(at(1)),
         finished_at: Some(at(3)),
-        result: Some(ResultDocument::from_json(r#"{"hostname":"web-01"}"#.to_owned()).expect("JSON")),
+        result: Some(ResultDocument::from_json(r#"{"hostname":"web-01","labels":{}}"#.to_owned()).expect("JSON")),
         ..waiting.clone()
     };
     let created = TimelineEntry { at: at(0), event: TimelineEvent::Created, worker: None, message: None };

@@ -1,6 +1,10 @@
 //! The schemas of everything on the wire, as the document shows them.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
+use schemars::{
+    JsonSchema, Schema, SchemaGenerator,
+    generate::{Contract, SchemaSettings},
+    json_schema,
+};
 use serde_json::{Map, Value};
 
 use super::{Alive, Job, JobPage, NewJob, NewRetry, Readiness, Report, Stats, Worker, WorkerList};
@@ -43,13 +47,23 @@ impl JsonSchema for Status {
 
 /// Puts the schemas into the document's components, in place of those that only hold the place.
 pub(in crate::adapters::http) fn insert_schemas(components: &mut Map<String, Value>) {
+    macro_rules! describe {
+        ($contract:ident: $($type:ty),+) => {
+            let mut generator = generator(Contract::$contract);
+            $(generator.subschema_for::<$type>();)+
+            components.extend(generator.take_definitions(true));
+        };
+    }
+    // What is shown says which fields are always there. What is sent comes last: an operation, which is both, says what
+    // may be left out.
+    describe!(Serialize: Problem, Job, JobPage, Stats, Worker, WorkerList, Alive, Readiness, Report);
+    describe!(Deserialize: NewJob, NewRetry);
+}
+
+fn generator(contract: Contract) -> SchemaGenerator {
     let mut settings = SchemaSettings::draft2020_12();
     settings.definitions_path = "/components/schemas".into();
     settings.meta_schema = None;
-    let mut generator = settings.into_generator();
-    macro_rules! describe {
-        ($($type:ty),+) => { $(generator.subschema_for::<$type>();)+ };
-    }
-    describe!(Problem, NewJob, NewRetry, Job, JobPage, Stats, Worker, WorkerList, Alive, Readiness, Report);
-    components.extend(generator.take_definitions(true));
+    settings.contract = contract;
+    settings.into_generator()
 }
