@@ -3,6 +3,7 @@
 //! One binary, so that it is linked once.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod command;
 mod exposition;
 mod metrics;
 mod queue;
