@@ -5,7 +5,8 @@ use std::{path::PathBuf, sync::Arc};
 use async_trait::async_trait;
 
 use super::{
-    host_files::HostFiles, node_disk, node_hostname, node_load, node_memory, node_os, node_status, node_uptime,
+    command_exec::Commands, host_files::HostFiles, node_disk, node_hostname, node_load, node_memory, node_os,
+    node_status, node_uptime,
 };
 use crate::{
     domain::{
@@ -24,11 +25,22 @@ pub struct HostExecutorConfig {
     pub labels: Labels,
     /// Where the host's files are: `/`.
     pub root: PathBuf,
+    /// The programs that `command.exec` may run: absolute paths, compared as they are written.
+    pub allowed_commands: Vec<String>,
+}
+
+impl HostExecutorConfig {
+    /// An executor for this very host which runs no commands.
+    #[must_use]
+    pub fn new(hostname: Hostname, labels: Labels) -> Self {
+        Self { hostname, labels, root: PathBuf::from("/"), allowed_commands: Vec::new() }
+    }
 }
 
 /// Runs operations on this host.
 pub struct HostExecutor {
     host: Arc<Host>,
+    commands: Commands,
 }
 
 /// What operations read.
@@ -42,8 +54,9 @@ impl HostExecutor {
     /// An executor for the host below this root.
     #[must_use]
     pub fn new(config: HostExecutorConfig) -> Self {
-        let HostExecutorConfig { hostname, labels, root } = config;
-        Self { host: Arc::new(Host { hostname, labels, files: HostFiles::new(root) }) }
+        let HostExecutorConfig { hostname, labels, root, allowed_commands } = config;
+        let host = Arc::new(Host { hostname, labels, files: HostFiles::new(root) });
+        Self { host, commands: Commands::new(allowed_commands) }
     }
 }
 
@@ -59,6 +72,7 @@ pub(super) fn run(host: &Host, operation: &Operation) -> Result<Output, Failure>
         Operation::NodeLoadGet(_) => node_load::read(&host.files).map(Output::NodeLoadGet),
         Operation::NodeMemoryGet(_) => node_memory::read(&host.files).map(Output::NodeMemoryGet),
         Operation::NodeDiskGet(_) => node_disk::read(&host.files).map(|disks| Output::NodeDiskGet(NodeDisks { disks })),
+        Operation::CommandExec(_) => Err("a command is a process of its own".to_owned()),
     }
     .map_err(Failure::operation)
 }
@@ -66,10 +80,13 @@ pub(super) fn run(host: &Host, operation: &Operation) -> Result<Output, Failure>
 #[async_trait]
 impl OperationExecutor for HostExecutor {
     fn commands_enabled(&self) -> bool {
-        false
+        self.commands.any()
     }
 
-    async fn execute(&self, operation: Operation, _: StopSignal) -> Result<Output, Failure> {
+    async fn execute(&self, operation: Operation, stop: StopSignal) -> Result<Output, Failure> {
+        if let Operation::CommandExec(input) = operation {
+            return self.commands.run(input, stop).await.map(Output::CommandExec);
+        }
         let host = Arc::clone(&self.host);
         match tokio::task::spawn_blocking(move || run(&host, &operation)).await {
             Ok(ended) => ended,

@@ -2,7 +2,9 @@
 //!
 //! Everything is read below a root directory, `/` in production. What an operation takes and returns is the domain's.
 
+mod captured_output;
 mod cgroup;
+mod command_exec;
 mod host_executor;
 mod host_files;
 mod mounts;
@@ -13,6 +15,8 @@ mod node_memory;
 mod node_os;
 mod node_status;
 mod node_uptime;
+mod output_streams;
+mod process_group;
 
 #[cfg(test)]
 mod layouts_tests;

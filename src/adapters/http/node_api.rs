@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use poem_openapi::{
     OpenApi,
-    param::{Path, Query},
+    param::{Header, Path, Query},
 };
 
 use super::{
@@ -14,13 +14,14 @@ use super::{
     parameters::{Parameter, Wait},
     problem::ApiError,
     security::{Scope, Verified},
+    wire::Body,
 };
 use crate::{
     domain::{
         Caller, IdempotencyKey, Operation, Target,
         operation::{
-            NoInput, NodeDiskGet, NodeHostnameGet, NodeLoadGet, NodeMemoryGet, NodeOsGet, NodeStatusGet, NodeUptimeGet,
-            Spec,
+            CommandExec, NoInput, NodeDiskGet, NodeHostnameGet, NodeLoadGet, NodeMemoryGet, NodeOsGet, NodeStatusGet,
+            NodeUptimeGet, Spec, command_exec::CommandInput,
         },
     },
     ports::driving::{JobRequest, Jobs},
@@ -134,6 +135,26 @@ impl NodeApi {
         wait: Query<Option<Parameter<Wait>>>,
     ) -> Result<NodeAnswer<NodeMemoryGet>, ApiError> {
         self.read(caller, target, Operation::NodeMemoryGet, wait).await
+    }
+
+    /// Run a command on hosts
+    ///
+    /// A program that the configuration of a worker lists; no shell is involved. It never starts twice.
+    #[oai(path = "/api/v1/nodes/:target/command/exec", method = "post", operation_id = "exec_command")]
+    async fn exec(
+        &self,
+        #[oai(scope = "Scope::Admin")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
+        target: Path<Parameter<Target>>,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
+        /// Makes a repetition of the request find the same job, for at least 24 hours.
+        #[oai(name = "Idempotency-Key")]
+        idempotency_key: Header<Option<Parameter<IdempotencyKey>>>,
+        body: Body<CommandInput>,
+    ) -> Result<NodeAnswer<CommandExec>, ApiError> {
+        let key = idempotency_key.0.map(|key| key.0);
+        self.ask(caller.0, target.0.0, Operation::CommandExec(body.0), wait, key).await
     }
 
     /// The filesystems of hosts

@@ -193,6 +193,7 @@ operations! {
     node_load_get::NodeLoadGet,
     node_memory_get::NodeMemoryGet,
     node_disk_get::NodeDiskGet,
+    command_exec::CommandExec,
 }
 
 impl OperationKind {
@@ -237,7 +238,8 @@ mod tests {
 
     #[test]
     fn an_operation_without_input_takes_an_empty_object_and_nothing_else() {
-        for kind in OperationKind::ALL {
+        let takes_none = |kind: &OperationKind| kind.name().starts_with("node.");
+        for kind in OperationKind::ALL.into_iter().filter(takes_none) {
             let read = |json: &str| Operation::deserialize(kind, &mut serde_json::Deserializer::from_str(json));
             let operation = read("{}").expect("an empty object is no input");
             assert_eq!(operation.kind(), kind);
@@ -251,5 +253,13 @@ mod tests {
         for kind in OperationKind::ALL.into_iter().filter(|kind| kind.name().starts_with("node.")) {
             assert_eq!((kind.effect(), kind.scope()), (Effect::Read, Scope::Read), "{kind:?}");
         }
+    }
+
+    #[test]
+    fn commands_are_for_administrators_on_hosts_that_allow_them_and_never_repeated() {
+        let kind = OperationKind::CommandExec;
+        assert_eq!((kind.effect(), kind.scope()), (Effect::AtMostOnce, Scope::Admin));
+        let needing: Vec<_> = OperationKind::ALL.into_iter().filter(|kind| kind.needs_commands()).collect();
+        assert_eq!(needing, [kind]);
     }
 }

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use super::fixture::{Backend, Options, Ports, Reports, World};
 
 /// An embedded queue in a directory of its own.
-pub(super) struct Embedded {
+pub(crate) struct Embedded {
     directory: TempDir,
     queue: Option<Arc<EmbeddedQueue>>,
 }

@@ -4,6 +4,6 @@
 //! the `conformance!` macro. What only one adapter has is tested beside.
 
 mod conformance;
-mod embedded;
-mod fixture;
+pub(crate) mod embedded;
+pub(crate) mod fixture;
 mod ledger;

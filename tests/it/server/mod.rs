@@ -2,6 +2,7 @@
 
 mod cardinality;
 mod client;
+mod commands;
 mod documents;
 mod full_disk;
 mod home;

@@ -38,6 +38,7 @@ fn roles() -> BTreeMap<(String, String), Option<Scope>> {
         ("get", "/api/v1/nodes/{target}/load", Some(Scope::Read)),
         ("get", "/api/v1/nodes/{target}/memory", Some(Scope::Read)),
         ("get", "/api/v1/nodes/{target}/disk", Some(Scope::Read)),
+        ("post", "/api/v1/nodes/{target}/command/exec", Some(Scope::Admin)),
         ("get", "/health", None),
         ("get", "/health/ready", None),
         ("get", "/health/status", Some(Scope::Read)),
@@ -73,6 +74,7 @@ fn right(method: &str, path: &str) -> Call {
     let request = call(&method.to_uppercase(), &path);
     match (method, path.as_str()) {
         ("post", "/api/v1/jobs") => request.json(r#"{"operation":{"type":"node.os.get"},"target":"_any"}"#),
+        ("post", "/api/v1/nodes/_any/command/exec") => request.json(r#"{"command":["/bin/true"]}"#),
         _ => request,
     }
 }

@@ -10,6 +10,7 @@ use super::{
     call::post,
     scene::{ID, Scene},
 };
+use crate::domain::OperationKind;
 
 /// Bytes that a request may have.
 const LIMIT: usize = 200;
@@ -30,8 +31,7 @@ fn makers() -> [(String, &'static str); 2] {
 
 #[tokio::test]
 async fn a_field_that_is_wrong_is_422_and_named() {
-    let operations = "node.hostname.get, node.status.get, node.uptime.get, node.os.get, node.load.get, \
-                      node.memory.get, node.disk.get";
+    let operations = OperationKind::ALL.map(OperationKind::name).join(", ");
     let unknown_operation = format!("unknown operation, expected one of {operations}");
     let target = "expected _any, _all, a hostname or a label such as group:web";
     let fields = "unknown field, expected one of operation, target, timeout_seconds, deadline_seconds";

@@ -4,6 +4,7 @@ use super::{
     call::{Call, call, get, post},
     scene::{ID, Scene},
 };
+use crate::domain::OperationKind;
 
 const SUBMIT: &str = r#"{"operation":{"type":"node.os.get"},"target":"_any"}"#;
 const TWICE: &str = "it is there more than once";
@@ -20,8 +21,9 @@ async fn refused(request: Call, field: &str, message: &str, what: &str) {
 async fn a_wrong_value_of_a_query_is_refused() {
     let limit = "expected a whole number from 1 to 100";
     let status = "expected one of queued, running, completed, failed, partial_failure, cancelled, expired, lost";
-    let operation = "unknown operation, expected one of node.hostname.get, node.status.get, node.uptime.get, \
-                     node.os.get, node.load.get, node.memory.get, node.disk.get";
+    let operations = OperationKind::ALL.map(OperationKind::name).join(", ");
+    let operation = format!("unknown operation, expected one of {operations}");
+    let operation = operation.as_str();
     let target = "expected _any, _all, a hostname or a label such as group:web";
     let cursor = "expected the next_cursor of a page";
     for (field, message, values) in [

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     adapters::http::problem::Problem,
-    domain::{JobStatus, Target},
+    domain::{JobStatus, Target, operation::command_exec::CommandInput},
 };
 
 /// RFC 3339, in UTC.
@@ -83,7 +83,7 @@ pub(in crate::adapters::http) fn insert_schemas(components: &mut Map<String, Val
     // What is shown says which fields are always there. What is sent comes last: an operation, which is both, says what
     // may be left out.
     describe!(Serialize: Problem, Job, JobPage, Stats, Worker, WorkerList, Alive, Readiness, Report);
-    describe!(Deserialize: NewJob, NewRetry);
+    describe!(Deserialize: NewJob, NewRetry, CommandInput);
 }
 
 fn generator(contract: Contract) -> SchemaGenerator {
