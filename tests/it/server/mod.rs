@@ -16,6 +16,7 @@ mod scrapes;
 mod start_up;
 mod stops;
 mod tokens;
+mod truth;
 
 pub(crate) use client::Client;
 pub(crate) use home::{Home, Running};
