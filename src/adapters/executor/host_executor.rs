@@ -6,12 +6,10 @@ use async_trait::async_trait;
 
 use super::{
     host_files::HostFiles, node_disk, node_hostname, node_load, node_memory, node_os, node_status, node_uptime,
+    silent_servers::SilentServers,
 };
 use crate::{
-    domain::{
-        Failure, Hostname, Labels, Operation, Output,
-        operation::{node_disk_get::NodeDisks, node_uptime_get::NodeUptime},
-    },
+    domain::{Failure, Hostname, Labels, Operation, Output, operation::node_uptime_get::NodeUptime},
     ports::driven::{OperationExecutor, StopSignal},
 };
 
@@ -36,6 +34,7 @@ pub(super) struct Host {
     pub(super) hostname: Hostname,
     pub(super) labels: Labels,
     pub(super) files: HostFiles,
+    pub(super) silent_servers: SilentServers,
 }
 
 impl HostExecutor {
@@ -43,24 +42,37 @@ impl HostExecutor {
     #[must_use]
     pub fn new(config: HostExecutorConfig) -> Self {
         let HostExecutorConfig { hostname, labels, root } = config;
-        Self { host: Arc::new(Host { hostname, labels, files: HostFiles::new(root) }) }
+        let silent_servers = SilentServers::default();
+        Self { host: Arc::new(Host { hostname, labels, files: HostFiles::new(root), silent_servers }) }
     }
 }
 
-/// Runs an operation on a thread that may block.
-pub(super) fn run(host: &Host, operation: &Operation) -> Result<Output, Failure> {
+/// Finds what runs an operation.
+async fn run(host: Arc<Host>, operation: Operation) -> Result<Output, Failure> {
     match operation {
-        Operation::NodeHostnameGet(_) => Ok(Output::NodeHostnameGet(node_hostname::read(host))),
-        Operation::NodeStatusGet(_) => Ok(Output::NodeStatusGet(node_status::read(host))),
+        Operation::NodeHostnameGet(_) => Ok(Output::NodeHostnameGet(node_hostname::read(&host))),
+        Operation::NodeStatusGet(_) => on_thread(move || Ok(node_status::read(&host))).await.map(Output::NodeStatusGet),
         Operation::NodeUptimeGet(_) => {
-            node_uptime::read(&host.files).map(|uptime_seconds| Output::NodeUptimeGet(NodeUptime { uptime_seconds }))
+            let uptime = on_thread(move || node_uptime::read(&host.files)).await;
+            uptime.map(|uptime_seconds| Output::NodeUptimeGet(NodeUptime { uptime_seconds }))
         }
-        Operation::NodeOsGet(_) => node_os::read(&host.files).map(Output::NodeOsGet),
-        Operation::NodeLoadGet(_) => node_load::read(&host.files).map(Output::NodeLoadGet),
-        Operation::NodeMemoryGet(_) => node_memory::read(&host.files).map(Output::NodeMemoryGet),
-        Operation::NodeDiskGet(_) => node_disk::read(&host.files).map(|disks| Output::NodeDiskGet(NodeDisks { disks })),
+        Operation::NodeOsGet(_) => on_thread(move || node_os::read(&host.files)).await.map(Output::NodeOsGet),
+        Operation::NodeLoadGet(_) => on_thread(move || node_load::read(&host.files)).await.map(Output::NodeLoadGet),
+        Operation::NodeMemoryGet(_) => {
+            on_thread(move || node_memory::read(&host.files)).await.map(Output::NodeMemoryGet)
+        }
+        Operation::NodeDiskGet(_) => on_thread(move || node_disk::read(&host)).await?.whole(),
     }
-    .map_err(Failure::operation)
+}
+
+/// Does work that blocks on a thread that may.
+async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(ended) => ended.map_err(Failure::operation),
+        // A bug in an operation is the worker's to report.
+        Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+        Err(_) => Err(Failure::operation("the process is stopping")),
+    }
 }
 
 #[async_trait]
@@ -70,12 +82,6 @@ impl OperationExecutor for HostExecutor {
     }
 
     async fn execute(&self, operation: Operation, _: StopSignal) -> Result<Output, Failure> {
-        let host = Arc::clone(&self.host);
-        match tokio::task::spawn_blocking(move || run(&host, &operation)).await {
-            Ok(ended) => ended,
-            // A bug in an operation is the worker's to report.
-            Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
-            Err(_) => Err(Failure::operation("the process is stopping")),
-        }
+        run(Arc::clone(&self.host), operation).await
     }
 }

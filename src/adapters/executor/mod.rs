@@ -13,7 +13,10 @@ mod node_memory;
 mod node_os;
 mod node_status;
 mod node_uptime;
+mod silent_servers;
 
+#[cfg(test)]
+mod fixture;
 #[cfg(test)]
 mod layouts_tests;
 #[cfg(test)]
