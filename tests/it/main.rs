@@ -5,4 +5,5 @@
 
 mod exposition;
 mod metrics;
+mod operations;
 mod queue;

@@ -1,6 +1,12 @@
-//! What the tests of operations share: hosts made of a few files, and running a test once more in namespaces of its own.
+//! What the tests of operations share: hosts made of a few files, programs that stand in for those of a host, and running
+//! a test once more in namespaces of its own.
 
-use std::{env, fs, path::Path, process::Command};
+use std::{
+    env, fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
 use tokio::sync::watch;
 
@@ -20,7 +26,7 @@ pub(super) fn executor(root: &Path) -> HostExecutor {
 }
 
 /// An operation as a request names it.
-fn operation(kind: OperationKind, data: &str) -> Operation {
+pub(super) fn operation(kind: OperationKind, data: &str) -> Operation {
     Operation::deserialize(kind, &mut serde_json::Deserializer::from_str(data)).expect("a valid input")
 }
 
@@ -37,8 +43,35 @@ pub(super) fn write(root: &Path, path: &str, text: impl AsRef<[u8]>) {
     fs::write(file, text).expect("written");
 }
 
+/// Makes a program of a host out of a shell script.
+pub(super) fn program(root: &Path, path: &str, script: &str) -> PathBuf {
+    let program = root.join(path);
+    fs::create_dir_all(program.parent().expect("a folder")).expect("made");
+    // Written by another process: a program that this one has open for writing cannot be started meanwhile, nor by any
+    // process that another test is starting just then.
+    let mut writer = Command::new("sh")
+        .args(["-c", "cat >\"$0\" && chmod 755 \"$0\""])
+        .arg(&program)
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("there is a shell");
+    let mut input = writer.stdin.take().expect("piped");
+    write!(input, "#!/bin/sh\n{script}\n").expect("written");
+    drop(input);
+    assert!(writer.wait().expect("it ends").success());
+    program
+}
+
+/// Whether a process is gone, or only waits for somebody to hear of its end.
+pub(super) fn ended(process: &str) -> bool {
+    match fs::read_to_string(format!("/proc/{process}/stat")) {
+        Ok(stat) => stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X'])),
+        Err(_) => true,
+    }
+}
+
 /// A set of capabilities of this process, as `/proc/self/status` names it.
-fn has_capability(number: u32) -> bool {
+pub(super) fn has_capability(number: u32) -> bool {
     let status = fs::read_to_string("/proc/self/status").expect("reads");
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:")).expect("a line").trim();
     u64::from_str_radix(effective, 16).expect("a number") & (1 << number) != 0

@@ -5,8 +5,8 @@ use std::{path::PathBuf, sync::Arc};
 use async_trait::async_trait;
 
 use super::{
-    host_files::HostFiles, node_disk, node_hostname, node_load, node_memory, node_os, node_status, node_uptime,
-    silent_servers::SilentServers,
+    host_files::HostFiles, network_dns_get, network_dns_update, network_ping, node_disk, node_hostname, node_load,
+    node_memory, node_os, node_status, node_uptime, silent_servers::SilentServers,
 };
 use crate::{
     domain::{Failure, Hostname, Labels, Operation, Output, operation::node_uptime_get::NodeUptime},
@@ -35,6 +35,8 @@ pub(super) struct Host {
     pub(super) labels: Labels,
     pub(super) files: HostFiles,
     pub(super) silent_servers: SilentServers,
+    /// Held while name servers are changed.
+    pub(super) dns_turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl HostExecutor {
@@ -42,13 +44,13 @@ impl HostExecutor {
     #[must_use]
     pub fn new(config: HostExecutorConfig) -> Self {
         let HostExecutorConfig { hostname, labels, root } = config;
-        let silent_servers = SilentServers::default();
-        Self { host: Arc::new(Host { hostname, labels, files: HostFiles::new(root), silent_servers }) }
+        let (silent_servers, dns_turn) = (SilentServers::default(), Arc::default());
+        Self { host: Arc::new(Host { hostname, labels, files: HostFiles::new(root), silent_servers, dns_turn }) }
     }
 }
 
 /// Finds what runs an operation.
-async fn run(host: Arc<Host>, operation: Operation) -> Result<Output, Failure> {
+async fn run(host: Arc<Host>, operation: Operation, stop: StopSignal) -> Result<Output, Failure> {
     match operation {
         Operation::NodeHostnameGet(_) => Ok(Output::NodeHostnameGet(node_hostname::read(&host))),
         Operation::NodeStatusGet(_) => on_thread(move || Ok(node_status::read(&host))).await.map(Output::NodeStatusGet),
@@ -62,11 +64,18 @@ async fn run(host: Arc<Host>, operation: Operation) -> Result<Output, Failure> {
             on_thread(move || node_memory::read(&host.files)).await.map(Output::NodeMemoryGet)
         }
         Operation::NodeDiskGet(_) => on_thread(move || node_disk::read(&host)).await?.whole(),
+        Operation::NetworkDnsGet(query) => network_dns_get::run(&host, &query).await.map(Output::NetworkDnsGet),
+        Operation::NetworkDnsUpdate(change) => {
+            network_dns_update::run(&host, &change).await.map(Output::NetworkDnsUpdate)
+        }
+        Operation::NetworkPing(ping) => network_ping::run(&ping, stop).await.map(Output::NetworkPing),
     }
 }
 
 /// Does work that blocks on a thread that may.
-async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, Failure> {
+pub(super) async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, Failure> {
     match tokio::task::spawn_blocking(work).await {
         Ok(ended) => ended.map_err(Failure::operation),
         // A bug in an operation is the worker's to report.
@@ -81,7 +90,7 @@ impl OperationExecutor for HostExecutor {
         false
     }
 
-    async fn execute(&self, operation: Operation, _: StopSignal) -> Result<Output, Failure> {
-        run(Arc::clone(&self.host), operation).await
+    async fn execute(&self, operation: Operation, stop: StopSignal) -> Result<Output, Failure> {
+        run(Arc::clone(&self.host), operation, stop).await
     }
 }
