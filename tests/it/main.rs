@@ -7,5 +7,6 @@
 mod command;
 mod exposition;
 mod metrics;
+mod operations;
 mod queue;
 mod server;

@@ -14,14 +14,15 @@ use super::{
     parameters::{Parameter, Wait},
     problem::ApiError,
     security::{Scope, Verified},
-    wire::Body,
+    wire::{Body, DnsChangeBody},
 };
 use crate::{
     domain::{
-        Caller, IdempotencyKey, Operation, Target,
+        Caller, IdempotencyKey, InterfaceName, Operation, Target,
         operation::{
-            CommandExec, NoInput, NodeDiskGet, NodeHostnameGet, NodeLoadGet, NodeMemoryGet, NodeOsGet, NodeStatusGet,
-            NodeUptimeGet, Spec, command_exec::CommandInput,
+            CommandExec, NetworkDnsGet, NetworkDnsUpdate, NetworkPing, NoInput, NodeDiskGet, NodeHostnameGet,
+            NodeLoadGet, NodeMemoryGet, NodeOsGet, NodeStatusGet, NodeUptimeGet, Spec, command_exec::CommandInput,
+            network_dns_get::DnsQuery, network_ping::Ping,
         },
     },
     ports::driving::{JobRequest, Jobs},
@@ -135,6 +136,59 @@ impl NodeApi {
         wait: Query<Option<Parameter<Wait>>>,
     ) -> Result<NodeAnswer<NodeMemoryGet>, ApiError> {
         self.read(caller, target, Operation::NodeMemoryGet, wait).await
+    }
+
+    /// The name servers and search domains of an interface
+    #[oai(path = "/api/v1/nodes/:target/network/dns/:interface", method = "get", operation_id = "get_dns")]
+    async fn dns(
+        &self,
+        #[oai(scope = "Scope::Read")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
+        target: Path<Parameter<Target>>,
+        /// An interface that the hosts have.
+        interface: Path<Parameter<InterfaceName>>,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
+    ) -> Result<NodeAnswer<NetworkDnsGet>, ApiError> {
+        let query = DnsQuery { interface: interface.0.0 };
+        self.ask(caller.0, target.0.0, Operation::NetworkDnsGet(query), wait, None).await
+    }
+
+    /// Set the name servers or search domains of an interface
+    ///
+    /// What is not named stays as it is; a change that is there already changes nothing.
+    #[oai(path = "/api/v1/nodes/:target/network/dns/:interface", method = "put", operation_id = "update_dns")]
+    async fn update_dns(
+        &self,
+        #[oai(scope = "Scope::Write")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
+        target: Path<Parameter<Target>>,
+        /// An interface that the hosts have.
+        interface: Path<Parameter<InterfaceName>>,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
+        body: Body<DnsChangeBody>,
+    ) -> Result<NodeAnswer<NetworkDnsUpdate>, ApiError> {
+        let change = body.0.of(&interface.0.0)?;
+        self.ask(caller.0, target.0.0, Operation::NetworkDnsUpdate(change), wait, None).await
+    }
+
+    /// Ask an address for echoes
+    #[oai(path = "/api/v1/nodes/:target/network/ping", method = "post", operation_id = "ping")]
+    async fn ping(
+        &self,
+        #[oai(scope = "Scope::Write")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
+        target: Path<Parameter<Target>>,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
+        /// Makes a repetition of the request find the same job, for at least 24 hours.
+        #[oai(name = "Idempotency-Key")]
+        idempotency_key: Header<Option<Parameter<IdempotencyKey>>>,
+        body: Body<Ping>,
+    ) -> Result<NodeAnswer<NetworkPing>, ApiError> {
+        let key = idempotency_key.0.map(|key| key.0);
+        self.ask(caller.0, target.0.0, Operation::NetworkPing(body.0), wait, key).await
     }
 
     /// Run a command on hosts

@@ -7,7 +7,7 @@ use poem_openapi::{
     types::{ParseError, ParseFromParameter, ParseResult, Type},
 };
 
-use crate::domain::{Hostname, IdempotencyKey, JobId, JobStatus, OperationKind, Target};
+use crate::domain::{Hostname, IdempotencyKey, InterfaceName, JobId, JobStatus, OperationKind, Target, interface_name};
 
 /// Longest time that a request may ask to wait.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
@@ -105,6 +105,16 @@ impl Word for Hostname {
 
     fn read(text: &str) -> Result<Self, String> {
         text.parse().map_err(|_| "expected a hostname".to_owned())
+    }
+}
+
+impl Word for InterfaceName {
+    fn schema() -> MetaSchema {
+        MetaSchema { pattern: Some(interface_name::PATTERN.to_owned()), ..MetaSchema::new("string") }
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|error: interface_name::InvalidInterfaceName| error.to_string())
     }
 }
 

@@ -6,12 +6,15 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::{Effect, Input, Spec};
-use crate::domain::{Scope, time_limits::TIMEOUT_SECONDS};
+use crate::domain::{BoundedNumber, Scope};
 
 /// Program and arguments of one command.
 pub const ARGV_ITEMS: std::ops::RangeInclusive<usize> = 1..=256;
 /// Bytes of the program and its arguments together. With it, no argument is longer than the kernel takes.
 pub const ARGV_BYTES: usize = 128 * 1024;
+
+/// How long a command may run, in seconds: the range of a job's timeout.
+pub type TimeoutSeconds = BoundedNumber<1, 3600>;
 
 /// Run a program that the worker's configuration lists. No shell is involved.
 #[derive(Debug, Clone, Copy)]
@@ -35,13 +38,12 @@ pub struct CommandInput {
     pub command: Argv,
     /// Longest run, in seconds; capped by `timeout_seconds` of the job where that is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<u64>", range(min = *TIMEOUT_SECONDS.start(), max = *TIMEOUT_SECONDS.end()))]
     pub timeout_seconds: Option<TimeoutSeconds>,
 }
 
 impl Input for CommandInput {
     fn timeout(&self) -> Option<Duration> {
-        self.timeout_seconds.map(|seconds| Duration::from_secs(seconds.0))
+        self.timeout_seconds.map(|seconds| Duration::from_secs(seconds.get().into()))
     }
 }
 
@@ -125,30 +127,6 @@ impl JsonSchema for Argv {
             "prefixItems": [{ "type": "string", "maxLength": ARGV_BYTES, "pattern": "^/[^\\u0000]*$" }],
             "items": { "type": "string", "maxLength": ARGV_BYTES, "pattern": "^[^\\u0000]*$" },
         })
-    }
-}
-
-/// A run time in the range of a job's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u64", into = "u64")]
-pub struct TimeoutSeconds(u64);
-
-/// The run time is out of range.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected {} to {} seconds", TIMEOUT_SECONDS.start(), TIMEOUT_SECONDS.end())]
-pub struct InvalidTimeout;
-
-impl TryFrom<u64> for TimeoutSeconds {
-    type Error = InvalidTimeout;
-
-    fn try_from(seconds: u64) -> Result<Self, Self::Error> {
-        if TIMEOUT_SECONDS.contains(&seconds) { Ok(Self(seconds)) } else { Err(InvalidTimeout) }
-    }
-}
-
-impl From<TimeoutSeconds> for u64 {
-    fn from(timeout: TimeoutSeconds) -> Self {
-        timeout.0
     }
 }
 
@@ -252,9 +230,9 @@ mod tests {
             (json!({ "command": "/bin/true" }), "expected a sequence"),
             (json!({ "command": [1] }), "expected a string"),
             (json!({ "command": ["true"] }), "absolute path"),
-            (json!({ "command": ["/bin/true"], "timeout_seconds": 0 }), "expected 1 to 3600 seconds"),
-            (json!({ "command": ["/bin/true"], "timeout_seconds": 3601 }), "expected 1 to 3600 seconds"),
-            (json!({ "command": ["/bin/true"], "timeout_seconds": -1 }), "invalid value"),
+            (json!({ "command": ["/bin/true"], "timeout_seconds": 0 }), "expected a whole number from 1 to 3600"),
+            (json!({ "command": ["/bin/true"], "timeout_seconds": 3601 }), "expected a whole number from 1 to 3600"),
+            (json!({ "command": ["/bin/true"], "timeout_seconds": -1 }), "expected a whole number from 1 to 3600"),
             (json!({ "command": ["/bin/true"], "shell": true }), "unknown field `shell`"),
         ] {
             let error = read(&data).expect_err("refused");

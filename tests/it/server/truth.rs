@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
 };
 
@@ -11,6 +11,10 @@ use serde_json::{Value, json};
 
 use super::{Client, Home};
 use crate::exposition::Page;
+
+/// Pages that must balance in one life, and steps that it may take to see them.
+const PAGES: usize = 300;
+const BOUND: usize = 3_000;
 
 /// What may happen next. Numbers choose one of the jobs that there are.
 #[derive(Debug, Clone)]
@@ -80,18 +84,17 @@ impl Ledger {
     }
 }
 
-/// Scrapes until it is told to stop or the server is gone. Every page must balance, and follow the one before. Returns
-/// how many pages it saw, and the last ledger.
-fn scrape(client: &Client, over: &AtomicBool, mut last: Ledger) -> (usize, Ledger) {
-    let mut pages = 0;
+/// Scrapes until it is told to stop or the server is gone. Every page must balance, and follow the one before. Counts
+/// them, and returns the last ledger.
+fn scrape(client: &Client, over: &AtomicBool, pages: &AtomicUsize, mut last: Ledger) -> Ledger {
     while !over.load(Ordering::Relaxed) {
         let Ok(answer) = client.try_send("GET", "/metrics", &[], &[]) else { break };
         let ledger = Ledger::of(&Page::parse(&answer.body).unwrap());
         ledger.must_follow(&last);
         last = ledger;
-        pages += 1;
+        pages.fetch_add(1, Ordering::Relaxed);
     }
-    (pages, last)
+    last
 }
 
 /// What happened so far.
@@ -158,13 +161,13 @@ impl Story {
         }
     }
 
-    /// One life of the server, scraped all the time: until a step ends it, or there are no more. Returns the pages that
-    /// were seen and the last ledger.
-    fn live(&mut self, steps: &mut impl Iterator<Item = Step>, last: Ledger) -> (usize, Ledger) {
+    /// One life of the server, scraped all the time: until a step ends it, or there are no more. Returns the
+    /// last ledger.
+    fn live(&mut self, steps: &mut impl Iterator<Item = Step>, pages: &AtomicUsize, last: Ledger) -> Ledger {
         let (server, client) = self.home.serve();
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
-            let scraper = scope.spawn(|| scrape(&client, &over, last));
+            let scraper = scope.spawn(|| scrape(&client, &over, pages, last));
             loop {
                 match steps.next() {
                     Some(Step::Kill) => break server.kill(),
@@ -232,16 +235,15 @@ proptest! {
     fn the_ledger_balances_at_every_scrape_whatever_happens(steps in prop::collection::vec(step(), 20..60)) {
         let mut story = Story::new();
         let mut steps = steps.into_iter().peekable();
-        let (mut pages, mut ledger) = (0, Ledger::default());
+        let (pages, mut ledger) = (AtomicUsize::new(0), Ledger::default());
         loop {
             let more = steps.peek().is_some();
-            let (seen, last) = story.live(&mut steps, ledger);
-            (pages, ledger) = (pages + seen, last);
+            ledger = story.live(&mut steps, &pages, ledger);
             if !more {
                 break;
             }
         }
-        prop_assert!(pages > 0);
+        prop_assert!(pages.into_inner() > 0);
     }
 }
 
@@ -250,19 +252,23 @@ fn hundreds_of_pages_balance_within_one_life_and_counters_reconcile_at_its_end()
     let mut story = Story::new();
     let (server, client) = story.home.serve();
     let over = AtomicBool::new(false);
-    let (pages, _) = thread::scope(|scope| {
-        let scraper = scope.spawn(|| scrape(&client, &over, Ledger::default()));
+    let pages = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let scraper = scope.spawn(|| scrape(&client, &over, &pages, Ledger::default()));
         let ends = Ends(&over);
         let steps =
             [Step::Read, Step::Succeed, Step::Fail, Step::Broadcast, Step::Refused, Step::Cancel(7), Step::Retry(3)];
-        for step in steps.iter().cycle().take(350) {
+        for step in steps.iter().cycle().take(BOUND) {
+            if pages.load(Ordering::Relaxed) >= PAGES {
+                break;
+            }
             story.take(&client, step);
         }
         settle(&client);
         drop(ends);
-        scraper.join().unwrap()
+        scraper.join().unwrap();
     });
-    assert!(pages >= 100, "{pages} pages");
+    assert!(pages.into_inner() >= PAGES, "too few pages in {BOUND} steps");
     let page = client.metrics();
     let created = page.sum("osapi_jobs_created_total");
     assert_eq!(created, page.sum("osapi_jobs_completed_total"), "T2");

@@ -38,6 +38,9 @@ fn roles() -> BTreeMap<(String, String), Option<Scope>> {
         ("get", "/api/v1/nodes/{target}/load", Some(Scope::Read)),
         ("get", "/api/v1/nodes/{target}/memory", Some(Scope::Read)),
         ("get", "/api/v1/nodes/{target}/disk", Some(Scope::Read)),
+        ("get", "/api/v1/nodes/{target}/network/dns/{interface}", Some(Scope::Read)),
+        ("put", "/api/v1/nodes/{target}/network/dns/{interface}", Some(Scope::Write)),
+        ("post", "/api/v1/nodes/{target}/network/ping", Some(Scope::Write)),
         ("post", "/api/v1/nodes/{target}/command/exec", Some(Scope::Admin)),
         ("get", "/health", None),
         ("get", "/health/ready", None),
@@ -70,10 +73,16 @@ fn documented() -> BTreeMap<(String, String), Option<Scope>> {
 
 /// A request that a handler would take.
 fn right(method: &str, path: &str) -> Call {
-    let path = path.replace("{id}", ID).replace("{hostname}", "web-01").replace("{target}", "_any");
+    let path = path
+        .replace("{id}", ID)
+        .replace("{hostname}", "web-01")
+        .replace("{target}", "_any")
+        .replace("{interface}", "eth0");
     let request = call(&method.to_uppercase(), &path);
     match (method, path.as_str()) {
         ("post", "/api/v1/jobs") => request.json(r#"{"operation":{"type":"node.os.get"},"target":"_any"}"#),
+        ("put", "/api/v1/nodes/_any/network/dns/eth0") => request.json(r#"{"servers":["127.0.0.1"]}"#),
+        ("post", "/api/v1/nodes/_any/network/ping") => request.json(r#"{"address":"127.0.0.1"}"#),
         ("post", "/api/v1/nodes/_any/command/exec") => request.json(r#"{"command":["/bin/true"]}"#),
         _ => request,
     }

@@ -48,7 +48,7 @@ pub(super) fn departure(document: &Value, schema: &Value, value: &Value) -> Opti
             }
             "maxLength" => length(value).filter(|length| *length > count(rule)).map(|_| format!("is over {rule} long")),
             // What patterns describe is shown where they are written down.
-            "description" | "discriminator" | "x-effect" | "pattern" | "default" => None,
+            "description" | "discriminator" | "x-effect" | "pattern" | "default" | "not" => None,
             _ => panic!("a word that is not known here: {word}"),
         };
         wrong.map(|wrong| wrong.trim_start().to_owned())

@@ -21,6 +21,7 @@ pub(super) use job::{Job, JobPage};
 pub(super) use json::Json;
 pub(super) use new_job::{NewJob, NewRetry};
 pub(super) use node::NodeResults;
+pub(super) use node_bodies::DnsChangeBody;
 pub(super) use schemas::insert_schemas;
 pub(super) use stats::Stats;
 pub(super) use worker::{Worker, WorkerList};

@@ -9,10 +9,14 @@ use serde_json::{Map, Value};
 
 use super::{
     Alive, Job, JobPage, NewJob, NewRetry, Readiness, Report, Stats, Worker, WorkerList, node::insert_results,
+    node_bodies::DnsChangeBody,
 };
 use crate::{
     adapters::http::problem::Problem,
-    domain::{JobStatus, Target, operation::command_exec::CommandInput},
+    domain::{
+        JobStatus, Target,
+        operation::{command_exec::CommandInput, network_ping::Ping},
+    },
 };
 
 /// RFC 3339, in UTC.
@@ -83,7 +87,7 @@ pub(in crate::adapters::http) fn insert_schemas(components: &mut Map<String, Val
     // What is shown says which fields are always there. What is sent comes last: an operation, which is both, says what
     // may be left out.
     describe!(Serialize: Problem, Job, JobPage, Stats, Worker, WorkerList, Alive, Readiness, Report);
-    describe!(Deserialize: NewJob, NewRetry, CommandInput);
+    describe!(Deserialize: NewJob, NewRetry, CommandInput, Ping, DnsChangeBody);
 }
 
 fn generator(contract: Contract) -> SchemaGenerator {
