@@ -1,15 +1,19 @@
 //! A server on a port of its own, and a client that says exactly what it is told to.
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinHandle,
+    time::timeout,
 };
 
 use crate::adapters::http::{App, ServeLimits, serve};
+
+/// A connection that is still open then stays open, at least until a default of the HTTP library that we do not want.
+const HOPELESS: Duration = Duration::from_secs(20);
 
 /// A server that runs.
 pub(super) struct Server {
@@ -108,7 +112,8 @@ impl Connection {
     /// Returns when the server has closed the connection, with what came before that.
     pub(super) async fn ended(mut self) -> String {
         let mut rest = String::new();
-        self.0.read_to_string(&mut rest).await.expect("text and a clean end");
+        let end = timeout(HOPELESS, self.0.read_to_string(&mut rest)).await.expect("the server closes the connection");
+        end.expect("text and a clean end");
         rest
     }
 }

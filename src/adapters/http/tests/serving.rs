@@ -242,3 +242,39 @@ async fn a_client_that_asks_before_it_sends_a_body_is_told_at_once() {
     too_large.send(&head(101)).await;
     assert_eq!(too_large.answer().await.status, 413);
 }
+
+#[tokio::test]
+async fn a_client_that_sends_before_it_listens_learns_why_it_is_refused_and_can_go_on() {
+    let server = Server::start(Scene::new().app(), ServeLimits::default()).await;
+    let length = 6 << 20;
+    for (method, path, token, status) in [
+        ("POST", "/api/v1/jobs", "write", 413),
+        ("POST", "/api/v1/jobs", "expired", 401),
+        ("POST", "/nope", "write", 404),
+        ("PUT", "/api/v1/jobs", "write", 405),
+    ] {
+        let mut connection = Connection::open(&server).await;
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+        );
+        connection.send(&head).await;
+        connection.send(&" ".repeat(length)).await;
+        let answer = connection.answer().await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        connection.ask("GET", "/health", "").await;
+        assert_eq!(connection.answer().await.status, 200, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_has_far_too_much_to_say_is_told_that_the_connection_ends() {
+    let server = Server::start(Scene::new().app(), ServeLimits::default()).await;
+    let mut connection = Connection::open(&server).await;
+    let head = "POST /api/v1/jobs HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer write\r\n\
+                Content-Type: application/json\r\nContent-Length: 99999999999\r\nExpect: 100-continue\r\n\r\n";
+    connection.send(head).await;
+    let answer = connection.answer().await;
+    assert_eq!((answer.status, answer.header("connection")), (413, Some("close")), "{answer:?}");
+    assert_eq!(connection.ended().await, "");
+}
