@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::{
-    adapters::queue::store::failure,
+    adapters::queue::store::{failure, keep_prepared},
     ports::driven::{QueueError, QueueErrorKind},
 };
 
@@ -52,7 +52,7 @@ impl Readers {
     fn connect(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.file, flags)?;
-        connection.set_prepared_statement_cache_capacity(32);
+        keep_prepared(&connection)?;
         connection.pragma_update(None, "cache_size", -2_000)?;
         Ok(connection)
     }
