@@ -44,7 +44,7 @@ const BACKLOG: usize = 4_096;
 /// The embedded queue, and the registry of this process's workers.
 pub struct EmbeddedQueue {
     commands: SyncSender<Command>,
-    readers: Arc<Readers>,
+    readers: Readers,
     registry: Registry,
     leases: Arc<Leases>,
     waiters: Arc<Waiters>,
@@ -99,10 +99,11 @@ impl EmbeddedQueue {
         };
         let files = |source| OpenError::Files { path: file.clone(), source };
         writer.recover().map_err(|error| files(std::io::Error::other(error)))?;
+        let readers = Readers::start(&file).map_err(files)?;
         let thread = thread::Builder::new().name("queue-writer".to_owned()).spawn(|| writer.work()).map_err(files)?;
         Ok(Arc::new(Self {
             commands,
-            readers: Readers::new(file),
+            readers,
             registry: Registry::new(draining),
             leases,
             waiters,
@@ -166,12 +167,11 @@ fn draining(connection: &Connection) -> rusqlite::Result<HashSet<Hostname>> {
     names.map(|name| name?.parse().map_err(|_| corrupt("a hostname that is none"))).collect()
 }
 
-/// All figures from one snapshot.
+/// All figures.
 fn stats(connection: &Connection, clock: &dyn Clock) -> rusqlite::Result<QueueStats> {
-    let snapshot = connection.unchecked_transaction()?;
-    let counters = Counters::load(&snapshot)?;
+    let counters = Counters::load(connection)?;
     let moment = |sql: &str| -> rusqlite::Result<_> {
-        let at: Option<i64> = snapshot.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        let at: Option<i64> = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
         at.map(timestamp).transpose()
     };
     Ok(QueueStats {
