@@ -72,10 +72,11 @@ fn job_events(metrics: &dyn MetricsPort) {
         metrics.execution_started(operation);
         metrics.execution_stopped(operation);
         metrics.execution_finished(operation, ExecutionStatus::Failed, TOOK);
+        metrics.execution_redelivered(operation);
         metrics.job_completed(operation, JobStatus::Failed, TOOK);
     }
     metrics.job_rejected(RejectionReason::Invalid);
-    metrics.execution_redelivered();
+    metrics.queue_reconnected();
     metrics.stale_result();
     metrics.queue_called(QueueOperation::Submit, QueueOutcome::Answered, TOOK);
 }

@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 pub struct Hostname(String);
 
 impl Hostname {
+    /// What hostnames look like, as a regular expression of ECMA-262; its 253 characters at most are not in it.
+    pub const PATTERN: &str =
+        r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$";
+
     /// The name, in lower case.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -67,6 +71,8 @@ impl fmt::Display for Hostname {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{prelude::*, string::string_regex};
+
     use super::*;
 
     #[test]
@@ -80,6 +86,13 @@ mod tests {
         let long_name = vec!["a"; 128].join(".");
         for text in ["", ".", "a..b", "-a", "a-", "a_b", "a b", "a:b", "_any", "é", "a.", &long_label, &long_name] {
             assert_eq!(text.parse::<Hostname>(), Err(InvalidHostname), "{text:?}");
+        }
+    }
+    proptest! {
+        #[test]
+        fn what_the_pattern_describes_is_a_hostname(text in string_regex(Hostname::PATTERN.trim_matches(['^', '$'])).expect("valid")) {
+            // Greatest lengths are not in the pattern.
+            prop_assert!(text.len() > 253 || text.parse::<Hostname>().is_ok(), "{text}");
         }
     }
 }

@@ -37,6 +37,9 @@ pub enum TargetError {
 }
 
 impl Target {
+    /// What targets look like, as a regular expression of ECMA-262; greatest lengths are not in it.
+    pub const PATTERN: &str = r"^(_any|_all|[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*|[A-Za-z0-9_-]{1,63}:[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)$";
+
     /// The executions that a job with this target consists of, given the connected `workers`.
     ///
     /// Draining workers count: the operator sees their executions wait instead of missing them silently. `_any` waits for
@@ -105,6 +108,8 @@ impl From<Target> for String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{prelude::*, string::string_regex};
+
     use super::*;
     use crate::domain::{InstanceId, Labels, WorkerState};
     use jiff::Timestamp;
@@ -160,6 +165,13 @@ mod tests {
         for target in ["_all", "x", "group:mail"] {
             let workers: &[Worker] = if target == "_all" { &[] } else { &[worker("a", "web")] };
             assert_eq!(resolve(target, workers), Err(TargetError::NoMatch), "{target}");
+        }
+    }
+    proptest! {
+        #[test]
+        fn what_the_pattern_describes_is_a_target(text in string_regex(Target::PATTERN.trim_matches(['^', '$'])).expect("valid")) {
+            // Greatest lengths are not in the pattern.
+            prop_assert!(text.len() > 63 || text.parse::<Target>().is_ok(), "{text}");
         }
     }
 }

@@ -79,7 +79,7 @@ impl Word for OperationKind {
 
 impl Word for Target {
     fn schema() -> MetaSchema {
-        MetaSchema::new("string")
+        MetaSchema { pattern: Some(Self::PATTERN.to_owned()), ..MetaSchema::new("string") }
     }
 
     fn read(text: &str) -> Result<Self, String> {
@@ -89,7 +89,8 @@ impl Word for Target {
 
 impl Word for Hostname {
     fn schema() -> MetaSchema {
-        MetaSchema::new("string")
+        let pattern = Some(Self::PATTERN.to_owned());
+        MetaSchema { pattern, max_length: Some(253), ..MetaSchema::new("string") }
     }
 
     fn read(text: &str) -> Result<Self, String> {
@@ -99,7 +100,8 @@ impl Word for Hostname {
 
 impl Word for JobId {
     fn schema() -> MetaSchema {
-        MetaSchema::new_with_format("string", "uuid")
+        let pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$";
+        MetaSchema { pattern: Some(pattern.to_owned()), ..MetaSchema::new_with_format("string", "uuid") }
     }
 
     fn read(text: &str) -> Result<Self, String> {
@@ -113,7 +115,8 @@ pub(super) struct Cursor(pub(super) JobId);
 
 impl Word for Cursor {
     fn schema() -> MetaSchema {
-        MetaSchema::new("string")
+        let pattern = "^[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}$";
+        MetaSchema { pattern: Some(pattern.to_owned()), ..MetaSchema::new("string") }
     }
 
     fn read(text: &str) -> Result<Self, String> {
@@ -165,7 +168,8 @@ impl Word for Wait {
 
 impl Word for IdempotencyKey {
     fn schema() -> MetaSchema {
-        MetaSchema { min_length: Some(1), max_length: Some(255), ..MetaSchema::new("string") }
+        let pattern = Some("^[!-~]+$".to_owned());
+        MetaSchema { min_length: Some(1), max_length: Some(255), pattern, ..MetaSchema::new("string") }
     }
 
     fn read(text: &str) -> Result<Self, String> {

@@ -27,13 +27,15 @@ impl MetricsPort for NoopMetrics {
 
     fn execution_finished(&self, _operation: OperationKind, _status: ExecutionStatus, _ran: Duration) {}
 
-    fn execution_redelivered(&self) {}
+    fn execution_redelivered(&self, _operation: OperationKind) {}
 
     fn stale_result(&self) {}
 
     fn worker_joined(&self, _hostname: &Hostname) {}
 
     fn worker_left(&self) {}
+
+    fn queue_reconnected(&self) {}
 
     fn queue_called(&self, _operation: QueueOperation, _outcome: QueueOutcome, _took: Duration) {}
 }

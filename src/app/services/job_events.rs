@@ -29,7 +29,7 @@ impl JobEvents for JobEventRecorder {
                 JobEvent::Finished { operation, status, ran } => {
                     self.metrics.execution_finished(operation, status, ran);
                 }
-                JobEvent::Redelivered => self.metrics.execution_redelivered(),
+                JobEvent::Redelivered { operation } => self.metrics.execution_redelivered(operation),
                 JobEvent::Completed { operation, status, end_to_end } => {
                     self.metrics.job_completed(operation, status, end_to_end);
                 }
@@ -55,7 +55,7 @@ mod tests {
         let mut metrics = MockMetricsPort::new();
         metrics.expect_job_created().with(eq(operation)).once().return_const(());
         metrics.expect_execution_claimed().with(eq(operation), eq(second)).once().return_const(());
-        metrics.expect_execution_redelivered().once().return_const(());
+        metrics.expect_execution_redelivered().with(eq(operation)).once().return_const(());
         metrics
             .expect_execution_finished()
             .with(eq(operation), eq(ExecutionStatus::Failed), eq(second))
@@ -70,7 +70,7 @@ mod tests {
         JobEventRecorder::new(Arc::new(metrics)).committed(&[
             JobEvent::Created { operation },
             JobEvent::Claimed { operation, waited: second },
-            JobEvent::Redelivered,
+            JobEvent::Redelivered { operation },
             JobEvent::Finished { operation, status: ExecutionStatus::Failed, ran: second },
             JobEvent::Completed { operation, status: JobStatus::Failed, end_to_end: second * 2 },
         ]);

@@ -155,7 +155,7 @@ pub trait MetricsPort: Send + Sync {
     fn execution_finished(&self, operation: OperationKind, status: ExecutionStatus, ran: Duration);
 
     /// A lease ended and the execution went back to the queue.
-    fn execution_redelivered(&self);
+    fn execution_redelivered(&self, operation: OperationKind);
 
     /// A result came after its claim had become void and was dropped.
     fn stale_result(&self);
@@ -166,6 +166,8 @@ pub trait MetricsPort: Send + Sync {
     /// The worker of this process left.
     fn worker_left(&self);
 
+    /// The link to the queue was lost and is there again.
+    fn queue_reconnected(&self);
     /// A call to the queue ended after `took`.
     fn queue_called(&self, operation: QueueOperation, outcome: QueueOutcome, took: Duration);
 }

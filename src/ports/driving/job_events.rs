@@ -29,7 +29,10 @@ pub enum JobEvent {
         ran: Duration,
     },
     /// A lease ended and the execution went back to the queue.
-    Redelivered,
+    Redelivered {
+        /// Its operation.
+        operation: OperationKind,
+    },
     /// A job became terminal, by whatever cause.
     Completed {
         /// Its operation.

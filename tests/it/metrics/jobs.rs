@@ -20,6 +20,7 @@ fn closed_families_are_at_zero_from_the_start_and_histograms_are_not_there() {
         let label = ("operation", operation.name());
         assert_eq!(page.value("osapi_jobs_created_total", &[label]), Some(0.0));
         assert_eq!(page.value("osapi_jobs_active", &[label]), Some(0.0));
+        assert_eq!(page.value("osapi_jobs_redelivered_total", &[label]), Some(0.0));
         for status in terminal.clone() {
             let labels = [label, ("status", status.as_str())];
             assert_eq!(page.value("osapi_jobs_completed_total", &labels), Some(0.0), "{labels:?}");
@@ -29,7 +30,7 @@ fn closed_families_are_at_zero_from_the_start_and_histograms_are_not_there() {
     for reason in RejectionReason::ALL {
         assert_eq!(page.value("osapi_jobs_rejected_total", &[("reason", reason.as_str())]), Some(0.0));
     }
-    assert_eq!(page.value("osapi_jobs_redelivered_total", &[]), Some(0.0));
+    assert_eq!(page.value("osapi_queue_reconnects_total", &[]), Some(0.0));
     assert_eq!(page.value("osapi_stale_results_total", &[]), Some(0.0));
     assert_eq!(page.value("osapi_metrics_handler_requests_in_flight", &[]), Some(0.0));
     assert_eq!(page.samples("osapi_metrics_handler_requests_total").count(), 3);
@@ -48,7 +49,8 @@ fn every_reported_change_is_on_the_page() {
     metrics.execution_claimed(LOAD, SECOND);
     metrics.execution_started(LOAD);
     metrics.execution_finished(LOAD, ExecutionStatus::Failed, SECOND);
-    metrics.execution_redelivered();
+    metrics.execution_redelivered(LOAD);
+    metrics.queue_reconnected();
     metrics.stale_result();
     metrics.queue_called(QueueOperation::Renew, QueueOutcome::Abandoned, SECOND);
 
@@ -64,7 +66,8 @@ fn every_reported_change_is_on_the_page() {
         ("osapi_jobs_active", &[operation], 1.0),
         ("osapi_job_duration_seconds_count", &[operation, failed], 1.0),
         ("osapi_job_duration_seconds_sum", &[operation, failed], 1.0),
-        ("osapi_jobs_redelivered_total", &[], 1.0),
+        ("osapi_jobs_redelivered_total", &[operation], 1.0),
+        ("osapi_queue_reconnects_total", &[], 1.0),
         ("osapi_stale_results_total", &[], 1.0),
         ("osapi_queue_operation_duration_seconds_sum", &[("outcome", "abandoned"), ("queue_operation", "renew")], 1.0),
         ("osapi_worker_jobs_processed_total", &[failed, ("worker", "web-1.example")], 1.0),

@@ -50,7 +50,7 @@ fn what_could_not_be_had_is_absent_and_neither_stale_nor_zero() {
             fleet.iter().any(|prefix| name.starts_with(prefix))
         })
         .collect();
-    assert_eq!(left, ["osapi_queue_connected", "osapi_queue_info"]);
+    assert_eq!(left, ["osapi_queue_connected", "osapi_queue_info", "osapi_queue_reconnects_total"]);
     assert_eq!(page.value("osapi_queue_connected", &[]), Some(0.0));
 
     let only_workers = FleetSnapshot { queue_connected: false, queue: None, ..snapshot(&[]) };

@@ -187,7 +187,7 @@ async fn a_lost_lease_requeues_what_is_safe_until_its_attempts_are_used_up<B: Ba
     assert_eq!(world.end(id).await, "failed");
     let job = world.queue().job(id).await.unwrap().unwrap();
     assert_eq!(job.executions[0].error.as_ref().map(|error| error.kind), Some(ErrorKind::WorkerLost));
-    assert_eq!(world.reported(|event| *event == JobEvent::Redelivered), 1);
+    assert_eq!(world.reported(|event| matches!(event, JobEvent::Redelivered { .. })), 1);
     let requeued = job.timeline.iter().filter(|entry| entry.event == TimelineEvent::Requeued).count();
     let started = job.timeline.iter().filter(|entry| entry.event == TimelineEvent::Started).count();
     assert_eq!((requeued, started), (1, 2), "{:?}", job.timeline);

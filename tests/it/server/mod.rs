@@ -1,5 +1,6 @@
 //! The program as a process: started as an operator starts it, spoken to over HTTP, stopped and killed.
 
+mod cardinality;
 mod client;
 mod documents;
 mod full_disk;

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::{
     body::{ReadBody, read_json, wrong},
     operation::operation_schema,
+    schemas::TargetText,
 };
 use crate::{
     adapters::http::problem::ApiError,
@@ -23,7 +24,7 @@ pub(in crate::adapters::http) struct NewJob {
     #[schemars(schema_with = "operation_schema")]
     pub(in crate::adapters::http) operation: Operation,
     /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
-    #[schemars(with = "String")]
+    #[schemars(with = "TargetText")]
     pub(in crate::adapters::http) target: Target,
     /// Longest run of one execution, in seconds. Never above `deadline_seconds`.
     #[schemars(range(min = 1, max = 3600))]
@@ -100,7 +101,7 @@ fn located<'a, T: Deserialize<'a>>(bytes: &'a [u8], prefix: &str, error: &serde_
 #[serde(deny_unknown_fields)]
 pub(in crate::adapters::http) struct NewRetry {
     /// Where; the original's target when it is not said.
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<TargetText>")]
     pub(in crate::adapters::http) target: Option<Target>,
 }
 

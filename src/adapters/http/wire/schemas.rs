@@ -6,7 +6,10 @@ use serde_json::{Map, Value};
 use super::{
     Alive, Job, JobPage, NewJob, NewRetry, Readiness, Report, Stats, Worker, WorkerList, node::insert_results,
 };
-use crate::{adapters::http::problem::Problem, domain::JobStatus};
+use crate::{
+    adapters::http::problem::Problem,
+    domain::{JobStatus, Target},
+};
 
 /// RFC 3339, in UTC.
 pub(super) struct DateTime;
@@ -43,16 +46,46 @@ impl JsonSchema for Status {
     }
 }
 
+/// Where a job shall run.
+pub(super) struct TargetText;
+
+impl JsonSchema for TargetText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Target".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": Target::PATTERN })
+    }
+}
+
 /// Puts the schemas into the document's components, in place of those that only hold the place.
 pub(in crate::adapters::http) fn insert_schemas(components: &mut Map<String, Value>) {
+    macro_rules! describe {
+        ($settings:expr; $($type:ty),+) => {{
+            let mut generator = $settings.into_generator();
+            $(generator.subschema_for::<$type>();)+
+            generator
+        }};
+    }
+    // An answer says what is always in it; a request says what must be.
+    let mut answers = describe!(
+        settings().for_serialize();
+        Problem, Job, JobPage, Stats, Worker, WorkerList, Alive, Readiness, Report
+    );
+    insert_results(&mut answers);
+    components.extend(answers.take_definitions(true));
+    let mut requests = describe!(settings().for_deserialize(); NewJob, NewRetry);
+    components.extend(requests.take_definitions(true));
+}
+
+fn settings() -> SchemaSettings {
     let mut settings = SchemaSettings::draft2020_12();
     settings.definitions_path = "/components/schemas".into();
     settings.meta_schema = None;
-    let mut generator = settings.into_generator();
-    macro_rules! describe {
-        ($($type:ty),+) => { $(generator.subschema_for::<$type>();)+ };
-    }
-    describe!(Problem, NewJob, NewRetry, Job, JobPage, Stats, Worker, WorkerList, Alive, Readiness, Report);
-    insert_results(&mut generator);
-    components.extend(generator.take_definitions(true));
+    settings
 }

@@ -66,6 +66,7 @@ pub const GROUPS: &[Group] = &[
             fleet::LEDGER_COMPLETED,
             fleet::LEDGER_JOBS,
             job::QUEUE_OPERATION_DURATION,
+            job::QUEUE_RECONNECTS,
             fleet::QUEUE_CONNECTED,
             fleet::QUEUE_INFO,
         ],

@@ -85,7 +85,8 @@ pub const REDELIVERED: Family = Family::new(
     "osapi_jobs_redelivered_total",
     "{execution}",
     "Executions that went back to the queue because a lease ended.",
-);
+)
+.labels(&[OPERATION]);
 
 /// Refused at the door.
 pub const REJECTED: Family = Family::new(
@@ -115,6 +116,15 @@ pub const PROCESSED_BY_WORKER: Family = Family::new(
     "Executions that the worker of this process finished; gone when the worker is.",
 )
 .labels(&[TERMINAL_EXECUTION_STATUS, OWN_WORKER]);
+
+/// Outages of the link.
+pub const QUEUE_RECONNECTS: Family = Family::new(
+    Kind::Counter,
+    "osapi.queue.reconnects",
+    "osapi_queue_reconnects_total",
+    "{reconnection}",
+    "Times that this process found the queue again after it had lost its connection; always 0 for an embedded queue.",
+);
 
 /// Health of store or broker.
 pub const QUEUE_OPERATION_DURATION: Family = Family::new(

@@ -22,7 +22,8 @@ pub(super) struct JobSeries {
     completed: ByOperation<[Option<BoundCount>; JobStatus::ALL.len()]>,
     active: ByOperation<BoundLevel>,
     rejected: [BoundCount; RejectionReason::ALL.len()],
-    redelivered: BoundCount,
+    redelivered: ByOperation<BoundCount>,
+    reconnects: BoundCount,
     stale_results: BoundCount,
     durations: Histogram<f64>,
     duration: ByOperation<[Lazy<BoundTimes>; ExecutionStatus::ALL.len()]>,
@@ -39,6 +40,7 @@ impl JobSeries {
         let created = instruments.counter(&job::CREATED);
         let completed = instruments.counter(&job::COMPLETED);
         let active = instruments.up_down_counter(&job::ACTIVE);
+        let redelivered = instruments.counter(&job::REDELIVERED);
         let rejected = instruments.counter(&job::REJECTED);
         let unlabelled = |family| {
             let counter = instruments.counter(family).bind(&[]);
@@ -56,7 +58,9 @@ impl JobSeries {
             }),
             active: OperationKind::ALL.map(|operation| active.bind(&labels(&job::ACTIVE, [operation.name()]))),
             rejected: RejectionReason::ALL.map(|reason| rejected.bind(&labels(&job::REJECTED, [reason.as_str()]))),
-            redelivered: unlabelled(&job::REDELIVERED),
+            redelivered: OperationKind::ALL
+                .map(|operation| redelivered.bind(&labels(&job::REDELIVERED, [operation.name()]))),
+            reconnects: unlabelled(&job::QUEUE_RECONNECTS),
             stale_results: unlabelled(&job::STALE_RESULTS),
             durations: instruments.histogram(&job::DURATION),
             duration: OperationKind::ALL.map(|_| ExecutionStatus::ALL.map(|_| Lazy::new())),
@@ -106,8 +110,12 @@ impl JobSeries {
             .record(ran.as_secs_f64());
     }
 
-    pub(super) fn redelivered(&self) {
-        self.redelivered.add(1);
+    pub(super) fn redelivered(&self, operation: OperationKind) {
+        self.redelivered[operation.index()].add(1);
+    }
+
+    pub(super) fn reconnected(&self) {
+        self.reconnects.add(1);
     }
 
     pub(super) fn stale_result(&self) {

@@ -111,6 +111,21 @@ mod tests {
     }
 
     #[test]
+    fn a_pipeline_that_is_poisoned_or_shut_down_fails_every_page_and_never_serves_an_empty_one() {
+        let (poisoned, _) = explosive();
+        let meter = &poisoned.instruments.meter;
+        // Not through the instruments, which would guard it.
+        let _unguarded = meter.u64_observable_gauge("unguarded").with_callback(|_| panic!("boom")).build();
+        let shut_down = OtelMetrics::new(&config()).expect("valid");
+        shut_down.provider.shutdown().expect("it shuts down");
+        for metrics in [poisoned, shut_down] {
+            for _ in 0..3 {
+                metrics.render(FleetSnapshot::default()).expect_err("there is nothing to serve");
+            }
+        }
+    }
+
+    #[test]
     fn a_collection_that_panics_is_an_error_with_its_words() {
         let observed = Observed::default();
         let observation = || Observation { fleet: FleetSnapshot::default(), process: None };

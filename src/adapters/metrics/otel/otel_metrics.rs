@@ -42,7 +42,8 @@ pub struct OtelMetrics {
     /// Whose turn it is to collect.
     turn: Mutex<()>,
     /// Held for life: without it the exporter returns nothing.
-    _provider: SdkMeterProvider,
+    #[cfg_attr(not(test), expect(dead_code, reason = "it is held and not used"))]
+    pub(super) provider: SdkMeterProvider,
 }
 
 impl OtelMetrics {
@@ -70,7 +71,7 @@ impl OtelMetrics {
             registry,
             instruments,
             turn: Mutex::new(()),
-            _provider: provider,
+            provider,
         }))
     }
 }
@@ -108,8 +109,12 @@ impl MetricsPort for OtelMetrics {
         }
     }
 
-    fn execution_redelivered(&self) {
-        self.jobs.redelivered();
+    fn execution_redelivered(&self, operation: OperationKind) {
+        self.jobs.redelivered(operation);
+    }
+
+    fn queue_reconnected(&self) {
+        self.jobs.reconnected();
     }
 
     fn stale_result(&self) {

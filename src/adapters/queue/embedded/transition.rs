@@ -145,7 +145,7 @@ pub(super) fn apply(
         }
     }
     if event == ExecutionEvent::WorkerVanished && to == ExecutionStatus::Queued {
-        effects.events.push(JobEvent::Redelivered);
+        effects.events.push(JobEvent::Redelivered { operation: run.operation });
     }
     if let (Some(ran), true) = (detail.ran, to.is_terminal()) {
         effects.events.push(JobEvent::Finished { operation: run.operation, status: to, ran });
