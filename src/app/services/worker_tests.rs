@@ -100,7 +100,7 @@ impl JobQueue for FakeQueue {
     async fn stats(&self) -> Result<QueueStats, QueueError> {
         unreachable!("not the worker's business")
     }
-    async fn ended(&self, _: JobId) -> Result<(), QueueError> {
+    async fn ended(&self, _: JobId) -> Result<Option<crate::domain::Job>, QueueError> {
         unreachable!("not the worker's business")
     }
     async fn cancel(&self, _: JobId) -> Result<Cancelled, QueueError> {

@@ -50,8 +50,8 @@ pub(super) fn reply<T: Send + 'static>(answer: Answer<T>, value: Result<T, Queue
     })
 }
 
-/// The same error once more, for everybody whose change was in the same transaction.
-fn repeat(error: &QueueError) -> QueueError {
+/// The same error once more, for everybody whom it meets.
+pub(super) fn repeat(error: &QueueError) -> QueueError {
     QueueError::new(error.kind(), error.to_string())
 }
 

@@ -24,7 +24,7 @@ use super::{
     registry::Registry,
     submitting::{NewRows, known},
     waiters::Waiters,
-    writer::{Due, Writer, has_ended},
+    writer::{Due, Writer},
 };
 use crate::{
     adapters::queue::store::{self, Counters, corrupt, timestamp},
@@ -44,7 +44,7 @@ const BACKLOG: usize = 4_096;
 /// The embedded queue, and the registry of this process's workers.
 pub struct EmbeddedQueue {
     commands: SyncSender<Command>,
-    readers: Readers,
+    readers: Arc<Readers>,
     registry: Registry,
     leases: Arc<Leases>,
     waiters: Arc<Waiters>,
@@ -84,6 +84,8 @@ impl EmbeddedQueue {
         let durability = config.durability;
         let leases = Arc::new(Leases::new(config.lease));
         let waiters = Arc::new(Waiters::default());
+        let files = |source| OpenError::Files { path: file.clone(), source };
+        let readers = Arc::new(Readers::start(&file).map_err(files)?);
         let (commands, received) = sync_channel(BACKLOG);
         let mut writer = Writer {
             connection,
@@ -94,12 +96,11 @@ impl EmbeddedQueue {
             events,
             leases: Arc::clone(&leases),
             waiters: Arc::clone(&waiters),
+            readers: Arc::clone(&readers),
             counters,
             due: Due::default(),
         };
-        let files = |source| OpenError::Files { path: file.clone(), source };
         writer.recover().map_err(|error| files(std::io::Error::other(error)))?;
-        let readers = Readers::start(&file).map_err(files)?;
         let thread = thread::Builder::new().name("queue-writer".to_owned()).spawn(|| writer.work()).map_err(files)?;
         Ok(Arc::new(Self {
             commands,
@@ -201,7 +202,13 @@ impl JobQueue for EmbeddedQueue {
 
     async fn submit(&self, submission: Submission) -> Result<Submitted, QueueError> {
         let (rows, job) = NewRows::of(submission)?;
-        match self.ask(|answer| Command::Submit(Box::new(rows), answer)).await? {
+        let id = job.summary.id;
+        self.waiters.expect(id);
+        let accepted = self.ask(|answer| Command::Submit(Box::new(rows), answer)).await;
+        if !matches!(accepted, Ok(Accepted::Created)) {
+            self.waiters.forget(id);
+        }
+        match accepted? {
             Accepted::Created => Ok(Submitted::Created(Box::new(job))),
             Accepted::Known { id, same } => self.made_before(id, same).await,
         }
@@ -227,12 +234,15 @@ impl JobQueue for EmbeddedQueue {
         self.readers.read(move |connection| stats(connection, &*clock)).await
     }
 
-    async fn ended(&self, id: JobId) -> Result<(), QueueError> {
-        let end = Waiting { id, waiters: &self.waiters, end: Some(self.waiters.register(id)) };
-        if self.readers.read(move |connection| has_ended(connection, id)).await? {
-            return Ok(());
+    async fn ended(&self, id: JobId) -> Result<Option<Job>, QueueError> {
+        let waiting = self.waiters.register(id);
+        if !waiting.known_to_be_open() {
+            let job = self.job(id).await?;
+            if job.as_ref().is_none_or(|job| job.summary.status.is_terminal()) {
+                return Ok(job);
+            }
         }
-        end.wait().await
+        waiting.end().await.ok_or_else(closed)?
     }
 
     async fn cancel(&self, id: JobId) -> Result<Cancelled, QueueError> {
@@ -268,29 +278,6 @@ impl JobQueue for EmbeddedQueue {
 /// An outcome for a claim that nobody holds.
 const fn nothing() -> Outcome {
     Outcome { event: crate::domain::ExecutionEvent::Returned, result: None, message: None }
-}
-
-/// Somebody who waits for the end of a job, and is forgotten when it stops waiting.
-struct Waiting<'a> {
-    id: JobId,
-    waiters: &'a Waiters,
-    end: Option<oneshot::Receiver<()>>,
-}
-
-impl Waiting<'_> {
-    async fn wait(mut self) -> Result<(), QueueError> {
-        match &mut self.end {
-            Some(end) => end.await.map_err(|_| closed()),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.end = None;
-        self.waiters.forget_gone(self.id);
-    }
 }
 
 #[async_trait]

@@ -13,8 +13,10 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
+use super::{command::repeat, waiters::Waiter};
 use crate::{
-    adapters::queue::store::{failure, keep_prepared},
+    adapters::queue::store::{failure, job, keep_prepared},
+    domain::JobId,
     ports::driven::{QueueError, QueueErrorKind},
 };
 
@@ -56,6 +58,19 @@ impl Readers {
         }))?;
         let cut_short = |_| QueueError::new(QueueErrorKind::Unavailable, "a read of the job store was cut short");
         answered.await.map_err(cut_short)?
+    }
+
+    /// Tells those who waited for the end of a job what it is now.
+    pub(super) fn tell(&self, id: JobId, waiters: Vec<Waiter>) {
+        let told = self.desk.put(Box::new(move |reader| {
+            let read = reader.read(|connection| job(connection, id));
+            for waiter in waiters {
+                // Whoever stopped waiting need not know.
+                let _ = waiter.send(read.as_ref().map(Clone::clone).map_err(repeat));
+            }
+        }));
+        // A store that is closed tells nobody anything.
+        drop(told);
     }
 
     /// Lets running reads end, closes the connections and refuses all other reads.

@@ -18,6 +18,7 @@ use super::{
     config::EmbeddedConfig,
     effects::{Effects, earliest},
     leases::Leases,
+    readers::Readers,
     retention::{delete, over_limits, sweep},
     submitting::submit,
     transition::{Detail, apply, earliest_deadline, in_row, open_rows, rows_past_deadline, running_rows},
@@ -25,7 +26,7 @@ use super::{
 };
 use crate::{
     adapters::queue::store::{Counters, failure, job, micros},
-    domain::{ExecutionEvent, JobId, JobStatus},
+    domain::{ExecutionEvent, JobId},
     ports::{
         driven::{Cancelled, ClaimRequest, ClaimToken, Clock, Outcome, QueueError, QueueErrorKind},
         driving::JobEvents,
@@ -48,6 +49,7 @@ pub(super) struct Writer {
     pub(super) events: Arc<dyn JobEvents>,
     pub(super) leases: Arc<Leases>,
     pub(super) waiters: Arc<Waiters>,
+    pub(super) readers: Arc<Readers>,
     pub(super) counters: Counters,
     pub(super) due: Due,
 }
@@ -190,7 +192,12 @@ impl Writer {
         if !effects.events.is_empty() {
             self.events.committed(&effects.events);
         }
-        effects.ended.into_iter().for_each(|id| self.waiters.wake(id));
+        for id in effects.ended {
+            let waiters = self.waiters.take(id);
+            if !waiters.is_empty() {
+                self.readers.tell(id, waiters);
+            }
+        }
     }
 
     /// Executes one command; a command that fails leaves no trace and does not disturb the others.
@@ -382,14 +389,4 @@ impl Writer {
         }
         Ok(())
     }
-}
-
-/// Whether a job has ended, for who begins to wait for it.
-pub(super) fn has_ended(connection: &Connection, id: JobId) -> rusqlite::Result<bool> {
-    use rusqlite::OptionalExtension;
-    let status: Option<String> = connection
-        .prepare_cached("SELECT status FROM job WHERE id = ?1")?
-        .query_row([id.as_uuid().as_bytes()], |row| row.get(0))
-        .optional()?;
-    Ok(status.is_none_or(|status| JobStatus::from_word(&status).is_some_and(JobStatus::is_terminal)))
 }
