@@ -177,10 +177,11 @@ impl Writer {
 
     fn publish(&mut self, effects: Effects) {
         self.counters.add(&effects.deltas);
+        // What ends before what begins: a worker never holds more than it has slots for.
+        effects.released.into_iter().for_each(|token| self.leases.remove(token));
         for (token, lease) in effects.granted {
             self.leases.insert(token, lease);
         }
-        effects.released.into_iter().for_each(|token| self.leases.remove(token));
         effects.fenced.into_iter().for_each(|token| self.leases.fence(token));
         effects.cancelled.into_iter().for_each(|token| self.leases.ask_to_cancel(token));
         self.due.deadline = earliest(self.due.deadline, effects.waits_until);
