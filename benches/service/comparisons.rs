@@ -9,7 +9,7 @@ use crate::{
     jobs::wait_for_jobs,
     report::{each, line, median, part, time},
     scene::{Effort, Scene},
-    server::{METRICS, PROCESS_CRASH, PROGRAM, Server, Settings},
+    server::{METRICS, PROCESS_CRASH, Server},
     submits::submit,
 };
 
@@ -57,10 +57,9 @@ impl Tally {
     }
 }
 
-/// Compares `this` with `that`: the ratio of throughputs, and of processor time for each request.
-fn compare(title: &str, this: (&str, Settings<'_>), that: (&str, Settings<'_>), budget: &str, effort: Effort) {
+/// Compares the first side with the second: the ratio of throughputs, and of processor time for each request.
+pub(crate) fn compare(title: &str, sides: &[Scene; 2], budget: &str, effort: Effort) {
     part(title);
-    let sides = [this, that].map(|(program, settings)| Scene::of(program, settings));
     for work in WORKS {
         let count = effort.count(work.2);
         let mut tallies = [Tally::default(), Tally::default()];
@@ -89,16 +88,16 @@ fn compare(title: &str, this: (&str, Settings<'_>), that: (&str, Settings<'_>), 
 
 pub(crate) fn metrics(effort: Effort) {
     let title = "Metrics on : off, 64 clients, rounds in turn, ratio of medians";
-    compare(title, (PROGRAM, &[METRICS]), (PROGRAM, &[]), "≥ 0.98", effort);
+    compare(title, &[Scene::new(&[METRICS]), Scene::new(&[])], "≥ 0.98", effort);
 }
 
 pub(crate) fn durability(effort: Effort) {
     let title = "Durability power_loss : process_crash, 64 clients, rounds in turn, ratio of medians";
-    compare(title, (PROGRAM, &[]), (PROGRAM, &[PROCESS_CRASH]), "", effort);
+    compare(title, &[Scene::new(&[]), Scene::new(&[PROCESS_CRASH])], "", effort);
 }
 
 /// Compares with another build of the program.
 pub(crate) fn against(other: &str, effort: Effort) {
     let title = format!("This build : {other}, 64 clients, rounds in turn, ratio of medians");
-    compare(&title, (PROGRAM, &[]), (other, &[]), "", effort);
+    compare(&title, &[Scene::new(&[]), Scene::of(other, &[])], "", effort);
 }

@@ -8,7 +8,9 @@
 mod client;
 mod comparisons;
 mod footprint;
+mod full_store;
 mod jobs;
+mod large_store;
 mod pages;
 mod report;
 mod scene;
@@ -27,6 +29,7 @@ const PARTS: &[Part] = &[
     ("pages", pages::run),
     ("metrics", comparisons::metrics),
     ("durability", comparisons::durability),
+    ("large-store", large_store::run),
 ];
 
 fn main() {

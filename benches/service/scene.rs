@@ -49,7 +49,11 @@ impl Scene {
 
     /// Of another program, on an empty store.
     pub(crate) fn of(program: &str, settings: Settings<'_>) -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory");
+        Self::on(tempfile::tempdir().expect("a temporary directory"), program, settings)
+    }
+
+    /// On the store in this directory.
+    pub(crate) fn on(directory: TempDir, program: &str, settings: Settings<'_>) -> Self {
         let clients = Clients::new();
         let server = Server::start_as(&[program], &clients, directory.path(), settings);
         Self { server, clients, _directory: directory }
