@@ -9,6 +9,7 @@ mod client;
 mod comparisons;
 mod footprint;
 mod full_store;
+mod instructions;
 mod jobs;
 mod large_store;
 mod pages;
@@ -29,6 +30,7 @@ const PARTS: &[Part] = &[
     ("pages", pages::run),
     ("metrics", comparisons::metrics),
     ("durability", comparisons::durability),
+    ("instructions", instructions::run),
     ("large-store", large_store::run),
 ];
 
