@@ -31,15 +31,13 @@ pub(super) struct NodeApi {
     pub(super) jobs: Arc<dyn Jobs>,
 }
 
-type Waits = Query<Option<Parameter<Wait>>>;
-
 impl NodeApi {
     async fn ask<O: Spec>(
         &self,
         caller: Caller,
         target: Target,
         operation: Operation,
-        wait: Waits,
+        wait: Query<Option<Parameter<Wait>>>,
         idempotency_key: Option<IdempotencyKey>,
     ) -> Result<NodeAnswer<O>, ApiError> {
         let wait = wait.0.map_or_else(Wait::default, |wait| wait.0);
@@ -52,7 +50,7 @@ impl NodeApi {
         caller: Verified,
         target: Path<Parameter<Target>>,
         operation: fn(NoInput) -> Operation,
-        wait: Waits,
+        wait: Query<Option<Parameter<Wait>>>,
     ) -> Result<NodeAnswer<O>, ApiError> {
         self.ask(caller.0, target.0.0, operation(NoInput {}), wait, None).await
     }
@@ -65,8 +63,10 @@ impl NodeApi {
     async fn hostname(
         &self,
         #[oai(scope = "Scope::Read")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
         target: Path<Parameter<Target>>,
-        wait: Waits,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
     ) -> Result<NodeAnswer<NodeHostnameGet>, ApiError> {
         self.read(caller, target, Operation::NodeHostnameGet, wait).await
     }
@@ -76,8 +76,10 @@ impl NodeApi {
     async fn status(
         &self,
         #[oai(scope = "Scope::Read")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
         target: Path<Parameter<Target>>,
-        wait: Waits,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
     ) -> Result<NodeAnswer<NodeStatusGet>, ApiError> {
         self.read(caller, target, Operation::NodeStatusGet, wait).await
     }
@@ -87,8 +89,10 @@ impl NodeApi {
     async fn uptime(
         &self,
         #[oai(scope = "Scope::Read")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
         target: Path<Parameter<Target>>,
-        wait: Waits,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
     ) -> Result<NodeAnswer<NodeUptimeGet>, ApiError> {
         self.read(caller, target, Operation::NodeUptimeGet, wait).await
     }
@@ -98,8 +102,10 @@ impl NodeApi {
     async fn os(
         &self,
         #[oai(scope = "Scope::Read")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
         target: Path<Parameter<Target>>,
-        wait: Waits,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
     ) -> Result<NodeAnswer<NodeOsGet>, ApiError> {
         self.read(caller, target, Operation::NodeOsGet, wait).await
     }
@@ -109,8 +115,10 @@ impl NodeApi {
     async fn load(
         &self,
         #[oai(scope = "Scope::Read")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
         target: Path<Parameter<Target>>,
-        wait: Waits,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
     ) -> Result<NodeAnswer<NodeLoadGet>, ApiError> {
         self.read(caller, target, Operation::NodeLoadGet, wait).await
     }
@@ -120,8 +128,10 @@ impl NodeApi {
     async fn memory(
         &self,
         #[oai(scope = "Scope::Read")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
         target: Path<Parameter<Target>>,
-        wait: Waits,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
     ) -> Result<NodeAnswer<NodeMemoryGet>, ApiError> {
         self.read(caller, target, Operation::NodeMemoryGet, wait).await
     }
@@ -131,8 +141,10 @@ impl NodeApi {
     async fn disk(
         &self,
         #[oai(scope = "Scope::Read")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
         target: Path<Parameter<Target>>,
-        wait: Waits,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
     ) -> Result<NodeAnswer<NodeDiskGet>, ApiError> {
         self.read(caller, target, Operation::NodeDiskGet, wait).await
     }

@@ -51,6 +51,16 @@ impl<T: Word> ParseFromParameter for Parameter<T> {
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {
         T::read(value).map(Self).map_err(ParseError::custom)
     }
+
+    /// The first of several would be a guess at what was meant.
+    fn parse_from_parameters<I: IntoIterator<Item = A>, A: AsRef<str>>(values: I) -> ParseResult<Self> {
+        let mut values = values.into_iter();
+        match (values.next(), values.next()) {
+            (Some(value), None) => Self::parse_from_parameter(value.as_ref()),
+            (Some(_), Some(_)) => Err(ParseError::custom("it is there more than once")),
+            (None, _) => Err(ParseError::custom("it is missing")),
+        }
+    }
 }
 
 fn one_of(words: impl Iterator<Item = &'static str>) -> MetaSchema {

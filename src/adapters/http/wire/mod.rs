@@ -8,6 +8,7 @@ mod job;
 mod json;
 mod new_job;
 mod node;
+mod object;
 mod operation;
 mod schemas;
 mod stats;
