@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::{
     boot::{Booted, boot},
-    command::{Accepted, Answer, Command},
+    command::{Accepted, Command, Pending},
     config::EmbeddedConfig,
     leases::Leases,
     open_error::OpenError,
@@ -129,9 +129,9 @@ impl EmbeddedQueue {
     }
 
     /// Asks the writer and waits for its answer.
-    async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, QueueError> {
+    async fn ask<T>(&self, command: impl FnOnce(Pending<T>) -> Command) -> Result<T, QueueError> {
         let (answer, answered) = oneshot::channel();
-        self.commands.try_send(command(answer)).map_err(|error| match error {
+        self.commands.try_send(command(Pending::new(answer))).map_err(|error| match error {
             TrySendError::Full(_) => QueueError::new(QueueErrorKind::Busy, "too many changes wait to be written"),
             TrySendError::Disconnected(_) => closed(),
         })?;
@@ -197,7 +197,7 @@ impl JobQueue for EmbeddedQueue {
     async fn check(&self) -> Result<(), QueueError> {
         self.readers.read(|connection| connection.query_row("SELECT 1 FROM sqlite_schema", [], |_| Ok(()))).await?;
         // The writer is there and takes commands.
-        self.ask(|answer| Command::Finish(ClaimToken(0), Box::new(nothing()), answer)).await.map(drop)
+        self.ask(Command::Check).await
     }
 
     async fn submit(&self, submission: Submission) -> Result<Submitted, QueueError> {
@@ -211,6 +211,7 @@ impl JobQueue for EmbeddedQueue {
         match accepted? {
             Accepted::Created => Ok(Submitted::Created(Box::new(job))),
             Accepted::Known { id, same } => self.made_before(id, same).await,
+            Accepted::Full => Err(QueueError::new(QueueErrorKind::Full, "the queue is full")),
         }
     }
 
@@ -273,11 +274,6 @@ impl JobQueue for EmbeddedQueue {
     async fn finish(&self, token: ClaimToken, outcome: Outcome) -> Result<bool, QueueError> {
         self.ask(|answer| Command::Finish(token, Box::new(outcome), answer)).await
     }
-}
-
-/// An outcome for a claim that nobody holds.
-const fn nothing() -> Outcome {
-    Outcome { event: crate::domain::ExecutionEvent::Returned, result: None, message: None }
 }
 
 #[async_trait]
