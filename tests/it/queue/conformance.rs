@@ -314,6 +314,7 @@ async fn only_what_has_ended_is_deleted<B: Backend>() {
     assert_eq!(world.queue().delete(id).await.unwrap(), Deleted::Done);
     assert_eq!(world.queue().delete(id).await.unwrap(), Deleted::NotFound);
     assert_eq!(world.queue().cancel(id).await.unwrap(), Cancelled::NotFound);
+    assert_eq!(world.queue().ended(id).await.unwrap(), None);
     let stats = world.queue().stats().await.unwrap();
     assert_eq!((stats.ledger.created, stats.by_status(JobStatus::Cancelled)), (1, 0));
     assert!(stats.ledger_balances());

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::{
     boot::{Booted, boot},
-    command::{Accepted, Answer, Command},
+    command::{Accepted, Command, Pending},
     config::EmbeddedConfig,
     leases::Leases,
     open_error::OpenError,
@@ -24,7 +24,7 @@ use super::{
     registry::Registry,
     submitting::{NewRows, known},
     waiters::Waiters,
-    writer::{Due, Writer, has_ended},
+    writer::{Due, Writer},
 };
 use crate::{
     adapters::queue::store::{self, Counters, corrupt, timestamp},
@@ -84,6 +84,8 @@ impl EmbeddedQueue {
         let durability = config.durability;
         let leases = Arc::new(Leases::new(config.lease));
         let waiters = Arc::new(Waiters::default());
+        let files = |source| OpenError::Files { path: file.clone(), source };
+        let readers = Arc::new(Readers::start(&file).map_err(files)?);
         let (commands, received) = sync_channel(BACKLOG);
         let mut writer = Writer {
             connection,
@@ -94,15 +96,15 @@ impl EmbeddedQueue {
             events,
             leases: Arc::clone(&leases),
             waiters: Arc::clone(&waiters),
+            readers: Arc::clone(&readers),
             counters,
             due: Due::default(),
         };
-        let files = |source| OpenError::Files { path: file.clone(), source };
         writer.recover().map_err(|error| files(std::io::Error::other(error)))?;
         let thread = thread::Builder::new().name("queue-writer".to_owned()).spawn(|| writer.work()).map_err(files)?;
         Ok(Arc::new(Self {
             commands,
-            readers: Readers::new(file),
+            readers,
             registry: Registry::new(draining),
             leases,
             waiters,
@@ -127,9 +129,9 @@ impl EmbeddedQueue {
     }
 
     /// Asks the writer and waits for its answer.
-    async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, QueueError> {
+    async fn ask<T>(&self, command: impl FnOnce(Pending<T>) -> Command) -> Result<T, QueueError> {
         let (answer, answered) = oneshot::channel();
-        self.commands.try_send(command(answer)).map_err(|error| match error {
+        self.commands.try_send(command(Pending::new(answer))).map_err(|error| match error {
             TrySendError::Full(_) => QueueError::new(QueueErrorKind::Busy, "too many changes wait to be written"),
             TrySendError::Disconnected(_) => closed(),
         })?;
@@ -166,12 +168,11 @@ fn draining(connection: &Connection) -> rusqlite::Result<HashSet<Hostname>> {
     names.map(|name| name?.parse().map_err(|_| corrupt("a hostname that is none"))).collect()
 }
 
-/// All figures from one snapshot.
+/// All figures.
 fn stats(connection: &Connection, clock: &dyn Clock) -> rusqlite::Result<QueueStats> {
-    let snapshot = connection.unchecked_transaction()?;
-    let counters = Counters::load(&snapshot)?;
+    let counters = Counters::load(connection)?;
     let moment = |sql: &str| -> rusqlite::Result<_> {
-        let at: Option<i64> = snapshot.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        let at: Option<i64> = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
         at.map(timestamp).transpose()
     };
     Ok(QueueStats {
@@ -196,14 +197,21 @@ impl JobQueue for EmbeddedQueue {
     async fn check(&self) -> Result<(), QueueError> {
         self.readers.read(|connection| connection.query_row("SELECT 1 FROM sqlite_schema", [], |_| Ok(()))).await?;
         // The writer is there and takes commands.
-        self.ask(|answer| Command::Finish(ClaimToken(0), Box::new(nothing()), answer)).await.map(drop)
+        self.ask(Command::Check).await
     }
 
     async fn submit(&self, submission: Submission) -> Result<Submitted, QueueError> {
         let (rows, job) = NewRows::of(submission)?;
-        match self.ask(|answer| Command::Submit(Box::new(rows), answer)).await? {
+        let id = job.summary.id;
+        self.waiters.expect(id);
+        let accepted = self.ask(|answer| Command::Submit(Box::new(rows), answer)).await;
+        if !matches!(accepted, Ok(Accepted::Created)) {
+            self.waiters.forget(id);
+        }
+        match accepted? {
             Accepted::Created => Ok(Submitted::Created(Box::new(job))),
             Accepted::Known { id, same } => self.made_before(id, same).await,
+            Accepted::Full => Err(QueueError::new(QueueErrorKind::Full, "the queue is full")),
         }
     }
 
@@ -227,12 +235,15 @@ impl JobQueue for EmbeddedQueue {
         self.readers.read(move |connection| stats(connection, &*clock)).await
     }
 
-    async fn ended(&self, id: JobId) -> Result<(), QueueError> {
-        let end = Waiting { id, waiters: &self.waiters, end: Some(self.waiters.register(id)) };
-        if self.readers.read(move |connection| has_ended(connection, id)).await? {
-            return Ok(());
+    async fn ended(&self, id: JobId) -> Result<Option<Job>, QueueError> {
+        let waiting = self.waiters.register(id);
+        if !waiting.known_to_be_open() {
+            let job = self.job(id).await?;
+            if job.as_ref().is_none_or(|job| job.summary.status.is_terminal()) {
+                return Ok(job);
+            }
         }
-        end.wait().await
+        waiting.end().await.ok_or_else(closed)?
     }
 
     async fn cancel(&self, id: JobId) -> Result<Cancelled, QueueError> {
@@ -262,34 +273,6 @@ impl JobQueue for EmbeddedQueue {
 
     async fn finish(&self, token: ClaimToken, outcome: Outcome) -> Result<bool, QueueError> {
         self.ask(|answer| Command::Finish(token, Box::new(outcome), answer)).await
-    }
-}
-
-/// An outcome for a claim that nobody holds.
-const fn nothing() -> Outcome {
-    Outcome { event: crate::domain::ExecutionEvent::Returned, result: None, message: None }
-}
-
-/// Somebody who waits for the end of a job, and is forgotten when it stops waiting.
-struct Waiting<'a> {
-    id: JobId,
-    waiters: &'a Waiters,
-    end: Option<oneshot::Receiver<()>>,
-}
-
-impl Waiting<'_> {
-    async fn wait(mut self) -> Result<(), QueueError> {
-        match &mut self.end {
-            Some(end) => end.await.map_err(|_| closed()),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.end = None;
-        self.waiters.forget_gone(self.id);
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{command::Accepted, effects::Effects};
 use crate::{
-    adapters::queue::store::{Deltas, as_id, failure, micros},
+    adapters::queue::store::{Deltas, as_id, micros},
     domain::{Execution, ExecutionStatus, Hostname, Idempotency, Job, JobId, JobStatus, JobSummary, NewJob, Slot},
     ports::{
         driven::{QueueError, QueueErrorKind, Submission},
@@ -108,17 +108,17 @@ pub(super) fn submit(
     depth: i64,
     max_depth: u64,
     effects: &mut Effects,
-) -> Result<Accepted, QueueError> {
+) -> rusqlite::Result<Accepted> {
     if let Some(idempotency) = &rows.idempotency
-        && let Some((id, same)) = known(connection, idempotency).map_err(failure)?
+        && let Some((id, same)) = known(connection, idempotency)?
     {
         return Ok(Accepted::Known { id, same });
     }
     let slots = i64::try_from(rows.slots.len()).unwrap_or(i64::MAX);
     if depth.saturating_add(slots) > i64::try_from(max_depth).unwrap_or(i64::MAX) {
-        return Err(QueueError::new(QueueErrorKind::Full, "the queue is full"));
+        return Ok(Accepted::Full);
     }
-    insert(connection, rows).map_err(failure)?;
+    insert(connection, rows)?;
 
     let operation = rows.job.operation.kind();
     let mut deltas = Deltas { created: 1, depth: slots, bytes: rows.bytes, ..Deltas::default() };
