@@ -4,6 +4,7 @@
 //! composition are the only code that sees adapters.
 
 pub mod cli;
+pub mod composition;
 pub mod config;
 pub mod logging;
 pub mod services;

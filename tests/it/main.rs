@@ -2,7 +2,9 @@
 //!
 //! One binary, so that it is linked once.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::float_cmp, reason = "counts on a page are whole numbers")]
 
 mod exposition;
 mod metrics;
 mod queue;
+mod server;

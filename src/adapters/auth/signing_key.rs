@@ -46,22 +46,28 @@ pub fn path(data_dir: &Path) -> PathBuf {
 /// # Errors
 /// When the key cannot be read or made, is not whole, or can be read by others.
 pub fn load_or_create(data_dir: &Path) -> Result<Vec<u8>, SigningKeyError> {
+    match load(data_dir) {
+        Err(SigningKeyError::File { path, source }) if source.kind() == io::ErrorKind::NotFound => {
+            let made = create(data_dir, &path).map_err(|source| SigningKeyError::File { path, source })?;
+            // Of two processes that make one at the same time, the file of the first is the key.
+            made.map_or_else(|| load(data_dir), Ok)
+        }
+        loaded => loaded,
+    }
+}
+
+/// The key of a data directory that has one.
+///
+/// # Errors
+/// When the key is not there, cannot be read, is not whole, or can be read by others.
+pub fn load(data_dir: &Path) -> Result<Vec<u8>, SigningKeyError> {
     let path = path(data_dir);
     let failed = |source| SigningKeyError::File { path: path.clone(), source };
-    match fs::read_to_string(&path) {
-        Ok(text) => {
-            if fs::metadata(&path).map_err(failed)?.permissions().mode() & 0o077 != 0 {
-                return Err(SigningKeyError::Exposed { path });
-            }
-            parse(&text).ok_or(SigningKeyError::Malformed { path })
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key = create(data_dir, &path).map_err(failed)?;
-            // Of two processes that make one at the same time, the file of the first is the key.
-            key.map_or_else(|| load_or_create(data_dir), Ok)
-        }
-        Err(error) => Err(failed(error)),
+    let text = fs::read_to_string(&path).map_err(failed)?;
+    if fs::metadata(&path).map_err(failed)?.permissions().mode() & 0o077 != 0 {
+        return Err(SigningKeyError::Exposed { path });
     }
+    parse(&text).ok_or(SigningKeyError::Malformed { path })
 }
 
 fn parse(text: &str) -> Option<Vec<u8>> {

@@ -18,6 +18,7 @@ mod security;
 mod serve;
 mod settings;
 mod static_page;
+mod unread_body;
 mod wire;
 
 pub use app::{App, HttpParts, api, metrics_only};

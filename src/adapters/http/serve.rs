@@ -18,7 +18,7 @@ use hyper_util::{
 };
 use poem::{
     Endpoint, Request,
-    http::uri::Scheme,
+    http::{HeaderValue, header, uri::Scheme},
     web::{LocalAddr, RemoteAddr},
 };
 use tokio::{
@@ -28,7 +28,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::app::App;
+use super::{app::App, unread_body::UnreadBody};
 
 /// Waits after an accept that failed: when there are no file descriptors left, trying at once would only spin.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -120,8 +120,14 @@ fn connection(
         let app = Arc::clone(&app);
         let local = LocalAddr(local.unwrap_or(peer).into());
         async move {
-            let request = Request::from((request, local, RemoteAddr(peer.into()), Scheme::HTTP));
-            let response = app.call(request).await.unwrap_or_else(poem::Error::into_response);
+            let mut request = Request::from((request, local, RemoteAddr(peer.into()), Scheme::HTTP));
+            let unread = UnreadBody::keep(&mut request);
+            let mut response = app.call(request).await.unwrap_or_else(poem::Error::into_response);
+            if let Some(unread) = unread
+                && !unread.read_on().await
+            {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             let response: hyper::Response<_> = response.into();
             Ok::<_, Infallible>(response)
         }

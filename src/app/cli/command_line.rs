@@ -9,7 +9,10 @@ use super::{
     config_check::{self, ConfigCheck},
     config_show::{self, ConfigShow},
     ending::CommandError,
+    openapi::{self, OpenApi},
     start::{self, Start},
+    token_generate::{self, TokenGenerate},
+    token_validate::{self, TokenValidate},
 };
 
 /// REST job service for Linux fleets with metrics an operator can trust
@@ -23,9 +26,19 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     Start(Start),
+    /// Make and check the tokens that callers need
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    Openapi(OpenApi),
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    Generate(TokenGenerate),
+    Validate(TokenValidate),
 }
 
 #[derive(Debug, Subcommand)]
@@ -57,8 +70,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>, process: &mut Process<'_>) 
 fn dispatch(command: &Command, process: &mut Process<'_>) -> Result<(), CommandError> {
     match command {
         Command::Start(command) => start::run(command, process),
+        Command::Token(TokenCommand::Generate(command)) => token_generate::run(command, process),
+        Command::Token(TokenCommand::Validate(command)) => token_validate::run(command, process),
         Command::Config(ConfigCommand::Show(command)) => config_show::run(command, process),
         Command::Config(ConfigCommand::Check(command)) => config_check::run(command, process),
+        Command::Openapi(command) => openapi::run(command, process),
     }
 }
 

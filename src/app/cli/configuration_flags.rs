@@ -1,6 +1,6 @@
 //! The flags of every command that needs the configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -16,6 +16,11 @@ pub(super) struct ConfigurationFlags {
 }
 
 impl ConfigurationFlags {
+    /// The file that was named.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
     /// The configuration, with `overrides` from other flags over it.
     pub(super) fn load(&self, process: &Process<'_>, overrides: Overrides) -> Result<Loaded, ConfigError> {
         Settings::load(self.config.clone(), process.env.iter().cloned(), overrides)

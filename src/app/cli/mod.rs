@@ -7,10 +7,14 @@ mod command_line;
 mod config_check;
 mod config_show;
 mod configuration_flags;
+mod data_flags;
 mod ending;
 mod format;
+mod openapi;
 mod process;
 mod start;
+mod token_generate;
+mod token_validate;
 
 #[cfg(test)]
 mod tests;

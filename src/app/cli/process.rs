@@ -7,6 +7,8 @@ use std::{
 
 /// The environment and the standard streams.
 pub struct Process<'a> {
+    /// The name under which the program was started.
+    pub program: String,
     /// Environment variables.
     pub env: Vec<(OsString, OsString)>,
     /// Standard input.

@@ -21,6 +21,7 @@ fn osapi(yaml: &str, args: &[&str], stdin: &str) -> Ran {
     fs::write(&file, format!("job: {{worker: {{hostname: web-1}}}}\n{yaml}")).expect("written");
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let mut process = Process {
+        program: "osapi".to_owned(),
         env: vec![(OsString::from("OSAPI_CONFIG"), file.into_os_string())],
         stdin: &mut stdin.as_bytes(),
         stdout: &mut stdout,
@@ -114,8 +115,13 @@ fn a_reader_that_has_seen_enough_is_no_failure_but_a_full_disk_is() {
         [(io::ErrorKind::BrokenPipe, ExitStatus::Success), (io::ErrorKind::StorageFull, ExitStatus::Failed)]
     {
         let mut stderr = Vec::new();
-        let mut process =
-            Process { env: Vec::new(), stdin: &mut io::empty(), stdout: &mut Broken(kind), stderr: &mut stderr };
+        let mut process = Process {
+            program: "osapi".to_owned(),
+            env: Vec::new(),
+            stdin: &mut io::empty(),
+            stdout: &mut Broken(kind),
+            stderr: &mut stderr,
+        };
         assert_eq!(run(["osapi", "--help"].map(OsString::from), &mut process), expected);
         assert_eq!(stderr.is_empty(), expected == ExitStatus::Success);
     }

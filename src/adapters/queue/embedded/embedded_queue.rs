@@ -60,6 +60,12 @@ struct Opened {
 }
 
 impl EmbeddedQueue {
+    /// What an embedded queue of this durability is.
+    #[must_use]
+    pub const fn info_of(durability: Durability) -> QueueInfo {
+        QueueInfo { backend: "embedded", durability }
+    }
+
     /// Opens the store, and decides what becomes of the executions that ran when its last process ended.
     ///
     /// Blocks; call it on a thread that may.
@@ -184,7 +190,7 @@ fn stats(connection: &Connection, clock: &dyn Clock) -> rusqlite::Result<QueueSt
 #[async_trait]
 impl JobQueue for EmbeddedQueue {
     fn info(&self) -> QueueInfo {
-        QueueInfo { backend: "embedded", durability: self.durability }
+        Self::info_of(self.durability)
     }
 
     async fn check(&self) -> Result<(), QueueError> {

@@ -1,0 +1,49 @@
+//! Which metrics there are: those of OpenTelemetry, or none.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use crate::{
+    adapters::metrics::{NoopMetrics, OtelConfig, OtelMetrics, SetupError},
+    app::config::MetricsSettings,
+    ports::driven::{MetricsPort, QueueInfo, Route},
+};
+
+/// The commit that the program was built from, where the build said so.
+const REVISION: &str = match option_env!("OSAPI_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
+/// The metrics of a process.
+pub(super) struct Metrics {
+    /// Where jobs and workers are counted.
+    pub(super) port: Arc<dyn MetricsPort>,
+    /// All that exists only when metrics are on.
+    pub(super) on: Option<Arc<OtelMetrics>>,
+}
+
+impl Metrics {
+    /// Picks the adapter.
+    pub(super) fn choose(
+        settings: &MetricsSettings,
+        routes: Vec<Route>,
+        queue: QueueInfo,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, SetupError> {
+        if !settings.enabled {
+            return Ok(Self { port: Arc::new(NoopMetrics), on: None });
+        }
+        let metrics = OtelMetrics::new(&OtelConfig {
+            routes,
+            queue,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            revision: REVISION.to_owned(),
+            service_name: env("OTEL_SERVICE_NAME"),
+            resource_attributes: env("OTEL_RESOURCE_ATTRIBUTES"),
+            runtime: Handle::try_current().ok(),
+        })?;
+        Ok(Self { port: Arc::clone(&metrics) as Arc<dyn MetricsPort>, on: Some(metrics) })
+    }
+}

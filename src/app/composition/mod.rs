@@ -1,0 +1,16 @@
+//! The composition root: the one place that sees services and adapters at once, and picks what the configuration names.
+//!
+//! It builds and connects; it decides nothing about jobs. [`Server`] reads from top to bottom: listeners, metrics,
+//! queue, services, and what runs until the stop.
+
+mod addresses;
+mod metrics;
+mod queue;
+mod server;
+mod signing_key;
+mod start_error;
+
+pub use addresses::Addresses;
+pub use server::Server;
+pub use signing_key::signing_key;
+pub use start_error::StartError;

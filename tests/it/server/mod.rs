@@ -1,0 +1,16 @@
+//! The program as a process: started as an operator starts it, spoken to over HTTP, stopped and killed.
+
+mod client;
+mod documents;
+mod home;
+mod jobs;
+mod kills;
+mod listeners;
+mod refusals;
+mod scrapes;
+mod start_up;
+mod stops;
+mod tokens;
+
+pub(crate) use client::Client;
+pub(crate) use home::{Home, Running};
