@@ -73,13 +73,12 @@ impl NewJob {
             .resolve(operation.kind(), workers)
             .map_err(|error: TargetError| FieldError::new("target", error.to_string()))?;
         let deadline_at = now.checked_add(limits.deadline).unwrap_or(Timestamp::MAX);
-        let timeout = operation.own_timeout().map_or(limits.timeout, |own| own.min(limits.timeout));
         Ok(Self {
             id,
             operation,
             target,
             slots,
-            timeout,
+            timeout: limits.timeout,
             max_attempts,
             created_at: now,
             deadline_at,

@@ -45,13 +45,15 @@ fn in_range(
 impl TimeLimits {
     /// The limits of a request: what it asks for, in seconds, completed by `defaults`.
     ///
-    /// A default timeout gives way to a shorter deadline; a timeout that was asked for does not.
+    /// The `own` timeout of its operation wins over a default one, and is capped by one that was asked for. A default
+    /// or own timeout gives way to a shorter deadline; a timeout that was asked for does not.
     ///
     /// # Errors
     /// Every field that is out of range, or a timeout above the deadline.
     pub fn resolve(
         timeout_seconds: Option<u64>,
         deadline_seconds: Option<u64>,
+        own: Option<Duration>,
         defaults: &Defaults,
     ) -> Result<Self, Vec<FieldError>> {
         let timeout = in_range("timeout_seconds", timeout_seconds, &TIMEOUT_SECONDS, defaults.timeout);
@@ -61,7 +63,14 @@ impl TimeLimits {
                 let allowed = format!("expected at most deadline_seconds, which is {}", deadline.as_secs());
                 Err(vec![FieldError::new("timeout_seconds", allowed)])
             }
-            (Ok(timeout), Ok(deadline)) => Ok(Self { timeout: timeout.min(deadline), deadline }),
+            (Ok(timeout), Ok(deadline)) => {
+                let timeout = match own {
+                    Some(own) if timeout_seconds.is_some() => own.min(timeout),
+                    Some(own) => own,
+                    None => timeout,
+                };
+                Ok(Self { timeout: timeout.min(deadline), deadline })
+            }
             (timeout, deadline) => Err(timeout.err().into_iter().chain(deadline.err()).collect()),
         }
     }
@@ -75,7 +84,7 @@ mod tests {
         Defaults { timeout: Duration::from_secs(30), deadline: Duration::from_hours(1), max_attempts: 3 };
 
     fn resolve(timeout: Option<u64>, deadline: Option<u64>) -> Result<(u64, u64), Vec<String>> {
-        TimeLimits::resolve(timeout, deadline, &DEFAULTS)
+        TimeLimits::resolve(timeout, deadline, None, &DEFAULTS)
             .map(|limits| (limits.timeout.as_secs(), limits.deadline.as_secs()))
             .map_err(|errors| errors.into_iter().map(|error| error.field).collect())
     }
@@ -100,5 +109,17 @@ mod tests {
     fn a_requested_timeout_above_the_deadline_is_refused_and_a_default_one_gives_way() {
         assert_eq!(resolve(Some(11), Some(10)), Err(vec!["timeout_seconds".to_owned()]));
         assert_eq!(resolve(None, Some(10)), Ok((10, 10)));
+    }
+    #[test]
+    fn the_operations_own_timeout_wins_over_the_default_and_is_capped_by_what_was_asked_for() {
+        let timeout = |asked, deadline, own| {
+            let limits = TimeLimits::resolve(asked, deadline, Some(Duration::from_secs(own)), &DEFAULTS);
+            limits.map(|limits| limits.timeout.as_secs())
+        };
+        assert_eq!(timeout(None, None, 120), Ok(120));
+        assert_eq!(timeout(None, None, 5), Ok(5));
+        assert_eq!(timeout(Some(60), None, 120), Ok(60));
+        assert_eq!(timeout(Some(60), None, 5), Ok(5));
+        assert_eq!(timeout(None, Some(10), 120), Ok(10));
     }
 }

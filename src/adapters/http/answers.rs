@@ -2,8 +2,11 @@
 
 use poem_openapi::ApiResponse;
 
-use super::wire::{Job, Json};
-use crate::ports::driving;
+use super::wire::{Job, Json, NodeResults};
+use crate::{
+    domain::{self, operation::Spec},
+    ports::driving,
+};
 
 /// A job that was asked for.
 #[derive(ApiResponse)]
@@ -18,9 +21,38 @@ pub(super) enum Accepted {
 
 impl From<driving::Submitted> for Accepted {
     fn from(submitted: driving::Submitted) -> Self {
-        let location = format!("/api/v1/jobs/{}", submitted.job.summary.id);
+        let location = location(&submitted.job);
         let job = Json(submitted.job.into());
         if submitted.replayed { Self::Replayed(job, location, true) } else { Self::Created(job, location) }
+    }
+}
+
+/// Where a job is.
+fn location(job: &domain::Job) -> String {
+    format!("/api/v1/jobs/{}", job.summary.id)
+}
+
+/// What every host said to an operation.
+#[derive(ApiResponse)]
+pub(super) enum NodeAnswer<O: Spec> {
+    /// All have ended.
+    #[oai(status = 200)]
+    Ended(Json<NodeResults<O>>, #[oai(header = "Idempotency-Replayed")] Option<bool>),
+    /// Time ran out before all had ended; the job goes on.
+    #[oai(status = 202)]
+    GoesOn(
+        Json<NodeResults<O>>,
+        #[oai(header = "Location")] String,
+        #[oai(header = "Idempotency-Replayed")] Option<bool>,
+    ),
+}
+
+impl<O: Spec> From<driving::Submitted> for NodeAnswer<O> {
+    fn from(submitted: driving::Submitted) -> Self {
+        let driving::Submitted { job, replayed } = submitted;
+        let (ended, location, replayed) = (job.summary.status.is_terminal(), location(&job), replayed.then_some(true));
+        let results = Json(job.into());
+        if ended { Self::Ended(results, replayed) } else { Self::GoesOn(results, location, replayed) }
     }
 }
 

@@ -17,9 +17,11 @@ use super::{
     edge::{Edge, Known},
     guarded::{Guard, Guarded, Shared},
     metrics_page::page,
+    node_api::NodeApi,
     routes::{METRICS, PAGES, id_of, paths, pattern, template},
     settings::HttpSettings,
     static_page::StaticPage,
+    waiting::Waiting,
 };
 use crate::ports::{
     driven::{Authenticator, HttpMetrics},
@@ -50,7 +52,9 @@ pub fn api(settings: &HttpSettings, parts: HttpParts) -> App {
     let HttpParts { jobs, workers, health, scrape, metrics, authenticator } = parts;
     let shared = Shared::new(settings.clone(), Some(authenticator), metrics.clone());
     let with_metrics = scrape.is_some();
-    let guarded = Guarded { api: Api { jobs, workers, health, scrape }, shared: Arc::clone(&shared), with_metrics };
+    let nodes = NodeApi { jobs: Arc::clone(&jobs) };
+    let guarded =
+        Guarded { api: (Api { jobs, workers, health, scrape }, nodes), shared: Arc::clone(&shared), with_metrics };
 
     let document = document(settings);
     let pages = [
@@ -61,7 +65,7 @@ pub fn api(settings: &HttpSettings, parts: HttpParts) -> App {
     let mut route = Route::new();
     for (path, (content_type, body)) in PAGES.into_iter().zip(pages) {
         let page = StaticPage { content_type, body: body.into() };
-        route = route.at(path, get(Guard::new(&shared, path, None).around(page, false)));
+        route = route.at(path, get(Guard::new(&shared, path, None).around(page, Waiting::Never)));
     }
     let route = route.nest("/", OpenApiService::new(guarded, "osapi", env!("CARGO_PKG_VERSION")));
 
@@ -83,7 +87,8 @@ pub fn api(settings: &HttpSettings, parts: HttpParts) -> App {
 pub fn metrics_only(settings: &HttpSettings, scrape: Arc<dyn Scrape>, metrics: Option<Arc<dyn HttpMetrics>>) -> App {
     let shared = Shared::new(settings.clone(), None, metrics.clone());
     let path = settings.metrics_path.as_str();
-    let route = Route::new().at(path, get(Guard::new(&shared, path, None).around(PageEndpoint(scrape), false)));
+    let route =
+        Route::new().at(path, get(Guard::new(&shared, path, None).around(PageEndpoint(scrape), Waiting::Never)));
     let known = HashMap::from([(
         path.to_owned(),
         Known { route: id_of(&shared.routes, path), allow: HeaderValue::from_static("GET, HEAD") },

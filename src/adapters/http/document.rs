@@ -3,7 +3,11 @@
 use poem_openapi::{OpenApiService, ServerObject};
 use serde_json::{Map, Value, json};
 
-use super::{api::Api, routes::METRICS, settings::HttpSettings, wire::insert_schemas};
+use super::{
+    routes::{METRICS, WholeApi},
+    settings::HttpSettings,
+    wire::insert_schemas,
+};
 
 const DESCRIPTION: &str = "Run management jobs on a fleet of Linux hosts. Errors are `application/problem+json`. \
                            Requests that are not HTTP, or whose head is too large, are refused before the API sees \
@@ -81,11 +85,11 @@ struct DocumentedOnly;
 
 impl poem_openapi::OpenApi for DocumentedOnly {
     fn meta() -> Vec<poem_openapi::registry::MetaApi> {
-        <Api as poem_openapi::OpenApi>::meta()
+        <WholeApi as poem_openapi::OpenApi>::meta()
     }
 
     fn register(registry: &mut poem_openapi::registry::Registry) {
-        <Api as poem_openapi::OpenApi>::register(registry);
+        <WholeApi as poem_openapi::OpenApi>::register(registry);
     }
 
     fn add_routes(

@@ -15,12 +15,12 @@ use poem_openapi::{
 use tokio::time::timeout;
 
 use super::{
-    parameters::Prefer,
     problem::{ApiError, refusal},
     request_id::RequestId,
     routes::{METRICS, id_of, parameters, pattern, routes, template},
     security::{scope, unauthorized, verify},
     settings::HttpSettings,
+    waiting::Waiting,
 };
 use crate::{
     domain::Scope,
@@ -84,8 +84,7 @@ impl<T: OpenApi> OpenApi for Guarded<T> {
                 assert!(scope.is_some() != PUBLIC.contains(&name), "{name} states no scope, or one too many");
                 if let Some(endpoint) = endpoints.remove(&operation.method) {
                     let guard = Guard::new(&self.shared, &served, scope);
-                    let waits = operation.params.iter().any(|parameter| parameter.name == "Prefer");
-                    let endpoint = guard.around(endpoint, waits);
+                    let endpoint = guard.around(endpoint, Waiting::of(operation));
                     table.entry(pattern(&served)).or_default().insert(operation.method.clone(), endpoint);
                 }
             }
@@ -113,7 +112,7 @@ impl Guard {
     pub(super) fn around(
         self,
         endpoint: impl Endpoint<Output = Response> + 'static,
-        waits: bool,
+        waits: Waiting,
     ) -> BoxEndpoint<'static> {
         let metrics = self.shared.metrics.clone();
         let route = self.route;
@@ -203,7 +202,7 @@ struct Measured<E> {
     endpoint: E,
     metrics: Arc<dyn HttpMetrics>,
     route: RouteId,
-    waits: bool,
+    waits: Waiting,
 }
 
 /// Reports a request that was dropped before it was answered.
@@ -226,13 +225,12 @@ impl<E: Endpoint<Output = Response>> Endpoint for Measured<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        let lines = || request.headers().get_all("prefer").iter().filter_map(|line| line.to_str().ok());
         let mut seen = Seen {
             metrics: &*self.metrics,
             route: self.route,
             method: HttpMethod::from_name(request.method().as_str()),
             begun: Instant::now(),
-            waited: self.waits && Prefer::read(lines()).is_ok_and(|prefer| !prefer.wait.is_zero()),
+            waited: self.waits.asked(&request),
             end: HttpEnd::Disconnected,
         };
         let response = self.endpoint.call(request).await.map(IntoResponse::into_response)?;

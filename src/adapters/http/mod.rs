@@ -10,6 +10,7 @@ mod document;
 mod edge;
 mod guarded;
 mod metrics_page;
+mod node_api;
 mod parameters;
 mod problem;
 mod request_id;
@@ -19,6 +20,7 @@ mod serve;
 mod settings;
 mod static_page;
 mod unread_body;
+mod waiting;
 mod wire;
 
 pub use app::{App, HttpParts, api, metrics_only};

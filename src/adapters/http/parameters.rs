@@ -141,6 +141,28 @@ impl Word for Limit {
     }
 }
 
+/// How long a typed call may be held back for the end of its job, in seconds: `?wait=`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wait(pub(super) Duration);
+
+impl Default for Wait {
+    fn default() -> Self {
+        Self(Duration::from_secs(30))
+    }
+}
+
+impl Word for Wait {
+    fn schema() -> MetaSchema {
+        MetaSchema { minimum: Some(0.0), maximum: Some(60.0), default: Some(30.into()), ..MetaSchema::new("integer") }
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
+        let seconds = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+        let wait = seconds.map(Duration::from_secs).filter(|wait| *wait <= LONGEST_WAIT);
+        wait.map(Self).ok_or_else(|| "expected a whole number of seconds from 0 to 60".to_owned())
+    }
+}
+
 impl Word for IdempotencyKey {
     fn schema() -> MetaSchema {
         MetaSchema { min_length: Some(1), max_length: Some(255), ..MetaSchema::new("string") }

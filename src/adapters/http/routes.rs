@@ -2,8 +2,11 @@
 
 use poem_openapi::{OpenApi, registry::MetaPath};
 
-use super::{api::Api, settings::HttpSettings};
+use super::{api::Api, node_api::NodeApi, settings::HttpSettings};
 use crate::ports::driven::{Route, RouteId};
+
+/// All calls.
+pub(super) type WholeApi = (Api, NodeApi);
 
 /// The constant path at which the metrics page is written down.
 pub(super) const METRICS: &str = "/metrics";
@@ -30,7 +33,7 @@ fn timed(template: &str, settings: &HttpSettings) -> bool {
 
 /// The paths of the API, as they are written down.
 pub(super) fn paths() -> Vec<MetaPath> {
-    Api::meta().into_iter().flat_map(|api| api.paths).collect()
+    WholeApi::meta().into_iter().flat_map(|api| api.paths).collect()
 }
 
 /// The path as it is served.

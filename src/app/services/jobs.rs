@@ -199,8 +199,13 @@ fn unwritable(error: serde_json::Error) -> JobsError {
 impl Jobs for JobService {
     async fn submit(&self, caller: Caller, request: JobRequest, wait: Duration) -> Result<Submitted, JobsError> {
         let accepted = async {
-            let limits = TimeLimits::resolve(request.timeout_seconds, request.deadline_seconds, &self.parts.defaults)
-                .map_err(JobsError::Invalid)?;
+            let limits = TimeLimits::resolve(
+                request.timeout_seconds,
+                request.deadline_seconds,
+                request.operation.own_timeout(),
+                &self.parts.defaults,
+            )
+            .map_err(JobsError::Invalid)?;
             let canonical = CanonicalRequest {
                 operation: request.operation.kind().name(),
                 data: request.operation.data().map_err(unwritable)?,

@@ -65,8 +65,26 @@ impl Home {
 
     /// Starts a server and waits until it says that it is ready.
     pub(crate) fn start(&self) -> Running {
+        self.ready(self.command(&["start"]))
+    }
+
+    /// The same by another program, whose last argument is the path of this one.
+    pub(crate) fn start_by(&self, program: &[&str]) -> Running {
+        let own = self.command(&[]);
+        let mut command = Command::new(program[0]);
+        command.args(&program[1..]).arg(own.get_program()).stdin(Stdio::null());
+        command.current_dir(own.get_current_dir().unwrap());
+        for (name, value) in own.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        self.ready(command)
+    }
+
+    fn ready(&self, mut command: Command) -> Running {
         let log = self.path("log");
-        let mut command = self.command(&["start"]);
         command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
         let mut child = command.spawn().unwrap();
         let mut greeting = String::new();

@@ -2,10 +2,13 @@
 
 mod client;
 mod documents;
+mod full_disk;
 mod home;
 mod jobs;
 mod kills;
 mod listeners;
+mod nodes;
+mod readme;
 mod refusals;
 mod scrapes;
 mod start_up;

@@ -108,11 +108,17 @@ pub(in crate::adapters::http) struct Execution {
 
 /// What went wrong.
 #[derive(Debug, Serialize, JsonSchema)]
-struct ExecutionError {
+pub(super) struct ExecutionError {
     /// What kind of error.
     kind: domain::ErrorKind,
     /// For people.
     message: String,
+}
+
+impl From<domain::ExecutionError> for ExecutionError {
+    fn from(error: domain::ExecutionError) -> Self {
+        Self { kind: error.kind, message: error.message }
+    }
 }
 
 /// One line of a job's history.
@@ -139,7 +145,7 @@ impl From<domain::Execution> for Execution {
             started_at: execution.started_at,
             finished_at: execution.finished_at,
             result: execution.result.map(ShownResult),
-            error: execution.error.map(|error| ExecutionError { kind: error.kind, message: error.message }),
+            error: execution.error.map(ExecutionError::from),
         }
     }
 }

@@ -3,7 +3,9 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde_json::{Map, Value};
 
-use super::{Alive, Job, JobPage, NewJob, NewRetry, Readiness, Report, Stats, Worker, WorkerList};
+use super::{
+    Alive, Job, JobPage, NewJob, NewRetry, Readiness, Report, Stats, Worker, WorkerList, node::insert_results,
+};
 use crate::{adapters::http::problem::Problem, domain::JobStatus};
 
 /// RFC 3339, in UTC.
@@ -51,5 +53,6 @@ pub(in crate::adapters::http) fn insert_schemas(components: &mut Map<String, Val
         ($($type:ty),+) => { $(generator.subschema_for::<$type>();)+ };
     }
     describe!(Problem, NewJob, NewRetry, Job, JobPage, Stats, Worker, WorkerList, Alive, Readiness, Report);
+    insert_results(&mut generator);
     components.extend(generator.take_definitions(true));
 }
