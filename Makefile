@@ -29,7 +29,7 @@ lint: ## Clippy, warnings are errors
 	cargo clippy --all-targets --locked -- -D warnings
 
 .PHONY: test
-test: nextest prometheus ## Install what the tests need, then run all of them
+test: nextest prometheus python3 ## Install what the tests need, then run all of them
 	cargo nextest run --all-features --locked
 	cargo test --doc --all-features --locked
 
@@ -75,3 +75,8 @@ prometheus:
 	dpkg-deb --extract prometheus_*.deb .; \
 	mv usr/bin/prometheus usr/bin/promtool $(TOOLS)/bin/; \
 	rm -rf $(TOOLS)/prometheus
+
+# What draws plots is a script, and is tested like everything else.
+.PHONY: python3
+python3:
+	@command -v python3 >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends python3; }

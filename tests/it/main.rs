@@ -6,5 +6,6 @@
 
 mod exposition;
 mod metrics;
+mod ops;
 mod queue;
 mod server;
