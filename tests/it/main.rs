@@ -8,5 +8,6 @@ mod command;
 mod exposition;
 mod metrics;
 mod operations;
+mod ops;
 mod queue;
 mod server;
