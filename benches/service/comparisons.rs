@@ -17,13 +17,30 @@ const CLIENTS: usize = 64;
 /// Rounds of each side.
 const ROUNDS: usize = 15;
 
-/// A load, by name, and how many requests of it a round makes.
-type Work = (&'static str, fn(&Clients, &Server, usize) -> Measured, usize);
+/// A load, and how many requests of it a round makes.
+struct Work {
+    name: &'static str,
+    run: fn(&Clients, &Server, usize) -> Measured,
+    count: usize,
+    /// Whether the worker drains, so that no job of one round runs in the next.
+    drained: bool,
+}
 
+/// In this order: what drains stays drained.
 const WORKS: [Work; 3] = [
-    ("submissions", |clients, server, count| submit(clients, server, CLIENTS, count), 8_000),
-    ("whole jobs", |clients, server, count| wait_for_jobs(clients, server, CLIENTS, count), 4_000),
-    ("health probes", health, 20_000),
+    Work {
+        name: "whole jobs",
+        run: |clients, server, count| wait_for_jobs(clients, server, CLIENTS, count),
+        count: 4_000,
+        drained: false,
+    },
+    Work { name: "health probes", run: health, count: 20_000, drained: false },
+    Work {
+        name: "submissions",
+        run: |clients, server, count| submit(clients, server, CLIENTS, count),
+        count: 8_000,
+        drained: true,
+    },
 ];
 
 /// Requests that do next to nothing: what remains is what every request costs.
@@ -48,9 +65,9 @@ struct Tally {
 }
 
 impl Tally {
-    fn round(&mut self, scene: &Scene, work: Work, count: usize) {
+    fn round(&mut self, scene: &Scene, work: &Work, count: usize) {
         let Scene { server, clients, .. } = scene;
-        let (measured, used) = server.used_while(|| (work.1)(clients, server, count));
+        let (measured, used) = server.used_while(|| (work.run)(clients, server, count));
         self.rates.push(measured.per_second);
         self.used += used;
         self.answered += measured.latencies.len();
@@ -60,8 +77,11 @@ impl Tally {
 /// Compares the first side with the second: the ratio of throughputs, and of processor time for each request.
 pub(crate) fn compare(title: &str, sides: &[Scene; 2], budget: &str, effort: Effort) {
     part(title);
-    for work in WORKS {
-        let count = effort.count(work.2);
+    for work in &WORKS {
+        let count = effort.count(work.count);
+        for Scene { server, clients, .. } in sides.iter().filter(|_| work.drained) {
+            server.drain(clients);
+        }
         let mut tallies = [Tally::default(), Tally::default()];
         for round in 0..=effort.rounds(ROUNDS) {
             // First one, then the other begins, so that a drift of the machine meets both.
@@ -74,7 +94,7 @@ pub(crate) fn compare(title: &str, sides: &[Scene; 2], budget: &str, effort: Eff
         }
         let [this, that] = &mut tallies;
         let (fast, slow) = (median(&mut this.rates), median(&mut that.rates));
-        let name = work.0;
+        let name = work.name;
         line(&format!("{name}: throughput"), &format!("{fast:.0}/s : {slow:.0}/s = {:.3}", fast / slow), budget);
         let (one, other) = (each(this.used, this.answered), each(that.used, that.answered));
         let ratio = one.as_secs_f64() / other.as_secs_f64();
