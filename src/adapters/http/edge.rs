@@ -1,5 +1,5 @@
-//! The outermost layer: request ids, requests in flight, paths and methods that are none of ours, the last panic, and
-//! what browsers ask.
+//! The outermost layer: request ids, the metrics of requests, paths and methods that are none of ours, the last panic,
+//! and what browsers ask.
 
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
@@ -14,6 +14,7 @@ use super::{
     cross_origin::{CrossOrigin, may_send},
     problem::{ApiError, refusal},
     request_id::{self, RequestId},
+    visit::{Panicked, Visit, Watched},
 };
 use crate::ports::driven::{HttpEnd, HttpMethod, HttpMetrics, RouteId};
 
@@ -33,54 +34,52 @@ pub(super) struct Edge<E> {
     pub(super) metrics: Option<Arc<dyn HttpMetrics>>,
 }
 
-/// A request in flight; over when dropped. Only measured requests have one.
+/// A measured request: in flight until it is dropped, and then counted, however it ended.
 struct InFlight<'a> {
     metrics: &'a dyn HttpMetrics,
     method: HttpMethod,
     begun: Instant,
+    watched: Arc<Watched>,
+    end: HttpEnd,
 }
 
 impl<'a> InFlight<'a> {
-    fn start(metrics: &'a dyn HttpMetrics, request: &mut Request) -> Self {
-        let method = HttpMethod::from_name(request.method().as_str());
+    fn start(metrics: &'a dyn HttpMetrics, unmatched: RouteId, request: &Request) -> Self {
         // The router turns HEAD into GET.
-        request.extensions_mut().insert(method);
+        let method = HttpMethod::from_name(request.method().as_str());
         metrics.request_started(method);
-        Self { metrics, method, begun: Instant::now() }
+        let watched = Watched::new(unmatched);
+        Self { metrics, method, begun: Instant::now(), watched, end: HttpEnd::Disconnected }
     }
 
-    /// Counts a request that no guard saw.
-    fn finish(&self, route: RouteId, end: HttpEnd) {
-        self.metrics.request_finished(route, self.method, end, self.begun.elapsed(), false);
+    fn answer(&mut self, response: &Response) {
+        self.end = match response.extensions().get::<Panicked>() {
+            Some(_) => HttpEnd::Panicked,
+            None => HttpEnd::Answered(response.status().as_u16()),
+        };
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
+        let took = self.begun.elapsed();
+        self.metrics.request_finished(self.watched.route(), self.method, self.end, took, self.watched.waits());
         self.metrics.request_stopped(self.method);
     }
 }
 
 impl<E: Endpoint> Edge<E> {
     /// The answer to a request that no route took.
-    fn refuse(
-        &self,
-        error: poem::Error,
-        preflight: bool,
-        in_flight: Option<&InFlight<'_>>,
-        id: &RequestId,
-    ) -> Response {
+    fn refuse(&self, error: poem::Error, preflight: bool, visit: &Visit) -> Response {
         let known = error.data::<PathPattern>().and_then(|pattern| self.known.get(&*pattern.0));
-        let response = match known.filter(|_| error.is::<MethodNotAllowedError>()) {
-            Some(known) if preflight => may_send(known.allow.clone()),
-            Some(known) => refusal(error, &[]).with_header(header::ALLOW, known.allow.clone()).into_problem(id),
-            None => refusal(error, &[]).into_problem(id),
-        };
-        if let Some(in_flight) = in_flight {
-            let route = known.map_or(self.unmatched, |known| known.route);
-            in_flight.finish(route, HttpEnd::Answered(response.status().as_u16()));
+        if let (Some(watched), Some(known)) = (&visit.watched, known) {
+            watched.arrive(known.route, false);
         }
-        response
+        match known.filter(|_| error.is::<MethodNotAllowedError>()) {
+            Some(known) if preflight => may_send(known.allow.clone()),
+            Some(known) => refusal(error, &[]).with_header(header::ALLOW, known.allow.clone()).into_problem(&visit.id),
+            None => refusal(error, &[]).into_problem(&visit.id),
+        }
     }
 }
 
@@ -88,22 +87,25 @@ impl<E: Endpoint> Endpoint for Edge<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> Result<Response> {
-        let id = RequestId::of(&request);
-        request.extensions_mut().insert(id.clone());
+        let mut in_flight = self.metrics.as_deref().map(|metrics| InFlight::start(metrics, self.unmatched, &request));
+        let watched = in_flight.as_ref().map(|in_flight| Arc::clone(&in_flight.watched));
+        let visit = Visit { id: RequestId::of(&request), watched };
+        request.extensions_mut().insert(visit.clone());
         let page_call = self.cross_origin.as_ref().and_then(|cross_origin| cross_origin.call(&request));
         let preflight = page_call.as_ref().is_some_and(|call| call.preflight);
-        let in_flight = self.metrics.as_deref().map(|metrics| InFlight::start(metrics, &mut request));
         let mut response = match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
             Ok(Ok(response)) => response.into_response(),
-            Ok(Err(error)) => self.refuse(error, preflight, in_flight.as_ref(), &id),
+            Ok(Err(error)) => self.refuse(error, preflight, &visit),
             Err(_) => {
-                if let Some(in_flight) = &in_flight {
-                    in_flight.finish(self.unmatched, HttpEnd::Panicked);
-                }
-                ApiError::internal().into_problem(&id)
+                let mut response = ApiError::internal().into_problem(&visit.id);
+                response.extensions_mut().insert(Panicked);
+                response
             }
         };
-        response.headers_mut().insert(request_id::HEADER, id.header());
+        if let Some(in_flight) = &mut in_flight {
+            in_flight.answer(&response);
+        }
+        response.headers_mut().insert(request_id::HEADER, visit.id.header());
         if let Some(cross_origin) = &self.cross_origin {
             cross_origin.mark(&mut response, page_call);
         }

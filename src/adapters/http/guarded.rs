@@ -1,10 +1,10 @@
-//! What surrounds every handler: the token, the body's limits, panics, problems, and the metrics of its route.
+//! What surrounds every handler: the token, the body's limits, panics, problems, and which route it is.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration, time::Instant};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use poem::{
-    Endpoint, EndpointExt, IntoResponse, Request, Response, Result,
+    Endpoint, EndpointExt, Request, Response, Result,
     endpoint::BoxEndpoint,
     http::{Method, StatusCode, header},
 };
@@ -20,11 +20,12 @@ use super::{
     routes::{METRICS, id_of, parameters, pattern, routes, template},
     security::{scope, unauthorized, verify},
     settings::HttpSettings,
+    visit::{Panicked, Visit},
     waiting::Waiting,
 };
 use crate::{
     domain::Scope,
-    ports::driven::{AuthError, Authenticator, HttpEnd, HttpMethod, HttpMetrics, Route, RouteId},
+    ports::driven::{AuthError, Authenticator, HttpMetrics, Route, RouteId},
 };
 
 /// Time to send a body that was announced.
@@ -126,15 +127,9 @@ impl Guard {
         Self::new(shared, path, None, Vec::new(), Waiting::Never)
     }
 
-    /// An endpoint inside this guard. With metrics off there is nothing in it that measures.
+    /// An endpoint inside this guard.
     pub(super) fn around(self, endpoint: impl Endpoint<Output = Response> + 'static) -> BoxEndpoint<'static> {
-        let metrics = self.shared.metrics.clone();
-        let (route, waits) = (self.route, self.waits);
-        let guarded = GuardedEndpoint { guard: self, endpoint };
-        match metrics {
-            Some(metrics) => Measured { endpoint: guarded, metrics, route, waits }.boxed(),
-            None => guarded.boxed(),
-        }
+        GuardedEndpoint { guard: self, endpoint }.boxed()
     }
 }
 
@@ -183,7 +178,11 @@ impl<E: Endpoint<Output = Response>> Endpoint for GuardedEndpoint<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId::of(&request));
+        let visit = request.extensions().get::<Visit>().cloned();
+        let Visit { id, watched } = visit.unwrap_or_else(|| Visit { id: RequestId::of(&request), watched: None });
+        if let Some(watched) = watched {
+            watched.arrive(self.guard.route, self.guard.waits.asked(&request));
+        }
         let refused = match AssertUnwindSafe(self.answer(request)).catch_unwind().await {
             Ok(Ok(mut response)) => match response.extensions_mut().remove::<ApiError>() {
                 Some(error) => error,
@@ -204,10 +203,6 @@ impl<E: Endpoint<Output = Response>> Endpoint for GuardedEndpoint<E> {
     }
 }
 
-/// Marks the answer of a handler that panicked.
-#[derive(Clone, Copy)]
-struct Panicked;
-
 /// The whole body, within its limit and in time.
 async fn read_body(request: &mut Request, limit: usize) -> Result<Vec<u8>, ApiError> {
     let too_large = || {
@@ -227,56 +222,5 @@ async fn read_body(request: &mut Request, limit: usize) -> Result<Vec<u8>, ApiEr
         Ok(Err(poem::error::ReadBodyError::PayloadTooLarge)) => Err(too_large()),
         Ok(Err(_)) => Err(ApiError::new(StatusCode::BAD_REQUEST, "the body cannot be read")),
         Err(_) => Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
-    }
-}
-
-/// The method that the client asked for: the router turns HEAD into GET.
-fn asked(request: &Request) -> HttpMethod {
-    let asked = request.extensions().get::<HttpMethod>().copied();
-    asked.unwrap_or_else(|| HttpMethod::from_name(request.method().as_str()))
-}
-
-/// An endpoint that is measured, however it ends.
-struct Measured<E> {
-    endpoint: E,
-    metrics: Arc<dyn HttpMetrics>,
-    route: RouteId,
-    waits: Waiting,
-}
-
-/// Reports a request that was dropped before it was answered.
-struct Seen<'a> {
-    metrics: &'a dyn HttpMetrics,
-    route: RouteId,
-    method: HttpMethod,
-    begun: Instant,
-    waited: bool,
-    end: HttpEnd,
-}
-
-impl Drop for Seen<'_> {
-    fn drop(&mut self) {
-        self.metrics.request_finished(self.route, self.method, self.end, self.begun.elapsed(), self.waited);
-    }
-}
-
-impl<E: Endpoint<Output = Response>> Endpoint for Measured<E> {
-    type Output = Response;
-
-    async fn call(&self, request: Request) -> Result<Response> {
-        let mut seen = Seen {
-            metrics: &*self.metrics,
-            route: self.route,
-            method: asked(&request),
-            begun: Instant::now(),
-            waited: self.waits.asked(&request),
-            end: HttpEnd::Disconnected,
-        };
-        let response = self.endpoint.call(request).await.map(IntoResponse::into_response)?;
-        seen.end = match response.extensions().get::<Panicked>() {
-            Some(_) => HttpEnd::Panicked,
-            None => HttpEnd::Answered(response.status().as_u16()),
-        };
-        Ok(response)
     }
 }

@@ -23,6 +23,7 @@ mod static_page;
 #[cfg(test)]
 mod tests;
 mod unread_body;
+mod visit;
 mod waiting;
 mod wire;
 
