@@ -36,7 +36,7 @@ pub(crate) fn part(title: &str) {
 /// One figure.
 pub(crate) fn line(what: &str, figure: &str, budget: &str) {
     let budget = if budget.is_empty() { String::new() } else { format!("  budget {budget}") };
-    println!("  {what:<56} {figure:>24}{budget}");
+    println!("  {what:<58} {figure:>38}{budget}");
 }
 
 /// So many each second.
