@@ -14,6 +14,8 @@ mod workers;
 #[cfg(test)]
 mod jobs_tests;
 #[cfg(test)]
+mod worker_scene;
+#[cfg(test)]
 mod worker_tests;
 
 pub use health::HealthService;

@@ -12,17 +12,8 @@ use super::{
     prometheus::Prometheus,
     rules::{alerts, recording_rules},
 };
-use crate::server::{Client, Home, Running};
+use crate::server::{Client, Home, Running, reads};
 
-const OPERATIONS: [&str; 7] = [
-    "node.hostname.get",
-    "node.status.get",
-    "node.uptime.get",
-    "node.os.get",
-    "node.load.get",
-    "node.memory.get",
-    "node.disk.get",
-];
 /// Jobs that the workload makes.
 const JOBS: f64 = 8.0;
 
@@ -63,7 +54,7 @@ impl Scene {
 
 /// Jobs of every kind, one of them cancelled, and requests that are refused.
 fn workload(client: &Client) {
-    for name in OPERATIONS {
+    for name in reads() {
         client.submit(&json!({ "type": name }), "_any", &[("prefer", "wait=30")]);
     }
     client.post("/api/v1/workers/web-1/drain", &json!({})).expect(200);

@@ -2,25 +2,21 @@
 
 use std::thread;
 
+use osapi::domain::OperationKind;
 use serde_json::{Value, json};
 
 use super::Home;
 
-const READS: [&str; 7] = [
-    "node.hostname.get",
-    "node.status.get",
-    "node.uptime.get",
-    "node.os.get",
-    "node.load.get",
-    "node.memory.get",
-    "node.disk.get",
-];
+/// The operations that read a host and take no input.
+pub(crate) fn reads() -> impl Iterator<Item = &'static str> {
+    OperationKind::ALL.into_iter().map(OperationKind::name).filter(|name| name.starts_with("node."))
+}
 
 #[test]
 fn every_read_operation_completes_and_is_counted_once() {
     let home = Home::new();
     let (_server, client) = home.serve();
-    for name in READS {
+    for name in reads() {
         let job = client.submit(&json!({ "type": name }), "_any", &[("prefer", "wait=30")]);
         assert_eq!(job["status"], "completed", "{job}");
         let execution = &job["executions"][0];
@@ -28,7 +24,7 @@ fn every_read_operation_completes_and_is_counted_once() {
         assert!(execution["result"].is_object() && execution["error"].is_null(), "{job}");
     }
     let page = client.metrics();
-    for name in READS {
+    for name in reads() {
         let one = Some(1.0);
         assert_eq!(page.value("osapi_jobs_created_total", &[("operation", name)]), one, "{name}");
         let completed = [("operation", name), ("status", "completed")];

@@ -20,3 +20,4 @@ mod truth;
 
 pub(crate) use client::Client;
 pub(crate) use home::{Home, Running};
+pub(crate) use jobs::reads;
