@@ -92,6 +92,7 @@ impl Server {
             health: Arc::new(HealthService::new(
                 Arc::clone(&queue.jobs),
                 Arc::clone(&queue.registry),
+                scrape.clone(),
                 env!("CARGO_PKG_VERSION"),
             )),
             scrape: scrape.filter(|_| own_page.is_none()),

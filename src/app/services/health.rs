@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::ports::{
     driven::{JobQueue, QueueError, WorkerRegistry},
-    driving::{ComponentHealth, Health, HealthReport, Readiness},
+    driving::{ComponentHealth, Health, HealthReport, Readiness, Scrape},
 };
 
 /// A component that does not answer within this time is down.
@@ -20,15 +20,32 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct HealthService {
     queue: Arc<dyn JobQueue>,
     registry: Arc<dyn WorkerRegistry>,
+    /// None when metrics are off.
+    scrape: Option<Arc<dyn Scrape>>,
     version: &'static str,
     started: Instant,
 }
 
 impl HealthService {
-    /// Over `queue` and `registry`; the uptime counts from here.
+    /// Over `queue`, `registry` and, when metrics are on, their page; the uptime counts from here.
     #[must_use]
-    pub fn new(queue: Arc<dyn JobQueue>, registry: Arc<dyn WorkerRegistry>, version: &'static str) -> Self {
-        Self { queue, registry, version, started: Instant::now() }
+    pub fn new(
+        queue: Arc<dyn JobQueue>,
+        registry: Arc<dyn WorkerRegistry>,
+        scrape: Option<Arc<dyn Scrape>>,
+        version: &'static str,
+    ) -> Self {
+        Self { queue, registry, scrape, version, started: Instant::now() }
+    }
+
+    fn components<Q, W>(&self, queue: &Result<Q, String>, workers: &Result<W, String>) -> Readiness {
+        let metrics = self.scrape.as_ref().map(|scrape| {
+            let message = "the latest page could not be made, see the log".to_owned();
+            let up = scrape.works();
+            ComponentHealth { name: "metrics", up, required: false, message: Some(message).filter(|_| !up) }
+        });
+        let needed = [component("queue", queue), component("workers", workers)];
+        Readiness { components: needed.into_iter().chain(metrics).collect() }
     }
 }
 
@@ -42,14 +59,14 @@ async fn ask<T>(answer: impl Future<Output = Result<T, QueueError>>) -> Result<T
 }
 
 fn component<T>(name: &'static str, answer: &Result<T, String>) -> ComponentHealth {
-    ComponentHealth { name, up: answer.is_ok(), message: answer.as_ref().err().cloned() }
+    ComponentHealth { name, up: answer.is_ok(), required: true, message: answer.as_ref().err().cloned() }
 }
 
 #[async_trait]
 impl Health for HealthService {
     async fn readiness(&self) -> Readiness {
         let (queue, workers) = tokio::join!(ask(self.queue.check()), ask(self.registry.connected()));
-        Readiness { components: vec![component("queue", &queue), component("workers", &workers)] }
+        self.components(&queue, &workers)
     }
 
     async fn report(&self) -> HealthReport {
@@ -58,7 +75,7 @@ impl Health for HealthService {
         HealthReport {
             version: self.version,
             uptime: self.started.elapsed(),
-            readiness: Readiness { components: vec![component("queue", &queue), component("workers", &workers)] },
+            readiness: self.components(&queue, &workers),
             queue: self.queue.info(),
             stats: stats.ok(),
             workers: workers.ok().map(|workers| workers.len()),
@@ -69,10 +86,13 @@ impl Health for HealthService {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::driven::{MockJobQueue, MockWorkerRegistry, QueueErrorKind};
+    use crate::ports::{
+        driven::{MockJobQueue, MockWorkerRegistry, QueueErrorKind},
+        driving::scrape::MockScrape,
+    };
 
     fn service(queue: MockJobQueue, registry: MockWorkerRegistry) -> HealthService {
-        HealthService::new(Arc::new(queue), Arc::new(registry), "1.2.3")
+        HealthService::new(Arc::new(queue), Arc::new(registry), None, "1.2.3")
     }
 
     #[tokio::test]
@@ -93,6 +113,22 @@ mod tests {
         assert_eq!(readiness.components[0].name, "queue");
         assert_eq!(readiness.components[0].message.as_deref(), Some("disk on fire"));
         assert!(readiness.components[1].up);
+    }
+
+    #[tokio::test]
+    async fn a_page_that_cannot_be_made_is_named_and_turns_nobody_away() {
+        for works in [true, false] {
+            let (mut queue, mut registry, mut scrape) =
+                (MockJobQueue::new(), MockWorkerRegistry::new(), MockScrape::new());
+            queue.expect_check().returning(|| Ok(()));
+            registry.expect_connected().returning(|| Ok(Vec::new()));
+            scrape.expect_works().return_const(works);
+            let service = HealthService::new(Arc::new(queue), Arc::new(registry), Some(Arc::new(scrape)), "1.2.3");
+            let readiness = service.readiness().await;
+            assert!(readiness.is_ready());
+            let metrics = &readiness.components[2];
+            assert_eq!((metrics.name, metrics.up, metrics.message.is_some()), ("metrics", works, !works));
+        }
     }
 
     /// A queue whose answer never comes.

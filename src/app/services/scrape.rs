@@ -4,7 +4,10 @@
 //! scrape began is on its page. Nothing runs while nobody asks.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -36,6 +39,8 @@ struct Sources {
     next: Mutex<Option<Pending>>,
     /// Held by the page that is being made.
     making: tokio::sync::Mutex<()>,
+    /// Whether the latest page could not be made.
+    failed: AtomicBool,
 }
 
 /// Makes the metrics page.
@@ -66,8 +71,8 @@ impl ScrapeService {
         queue: Arc<dyn JobQueue>,
         registry: Option<Arc<dyn WorkerRegistry>>,
     ) -> Self {
-        let (next, making) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self { sources: Arc::new(Sources { exposition, queue, registry, next, making }) }
+        let (next, making, failed) = (Mutex::default(), tokio::sync::Mutex::default(), AtomicBool::default());
+        Self { sources: Arc::new(Sources { exposition, queue, registry, next, making, failed }) }
     }
 }
 
@@ -88,6 +93,10 @@ impl Scrape for ScrapeService {
             Err(ScrapeError::TimedOut) => ScrapeEnd::TimedOut,
         });
         page
+    }
+
+    fn works(&self) -> bool {
+        !self.sources.failed.load(Ordering::Relaxed)
     }
 }
 
@@ -119,6 +128,7 @@ impl Sources {
             Ok(rendered) => rendered.map_err(|error| error.to_string()),
             Err(_) => Err("failed to collect metrics: it panicked".to_owned()),
         };
+        self.failed.store(page.is_err(), Ordering::Relaxed);
         page.map(Page::from).map_err(|reason| {
             tracing::error!(reason, "the metrics page could not be made");
             ScrapeError::Failed(reason)
@@ -129,14 +139,17 @@ impl Sources {
     /// hangs takes nothing from the others.
     async fn snapshot(&self) -> FleetSnapshot {
         let until = Instant::now() + PATIENCE;
+        // What this page shows of pages is the one before it.
+        let metrics = ("metrics", !self.failed.load(Ordering::Relaxed));
         let check = answer(until, self.queue.check());
         let Some(registry) = &self.registry else {
             let up = check.await.is_some();
-            return FleetSnapshot { queue_connected: up, components: vec![("queue", up)], ..FleetSnapshot::default() };
+            let components = vec![("queue", up), metrics];
+            return FleetSnapshot { queue_connected: up, components, ..FleetSnapshot::default() };
         };
         let (check, queue, workers) =
             tokio::join!(check, answer(until, self.queue.stats()), answer(until, registry.connected()));
-        let components = vec![("queue", check.is_some()), ("workers", workers.is_some())];
+        let components = vec![("queue", check.is_some()), ("workers", workers.is_some()), metrics];
         FleetSnapshot { queue_connected: queue.is_some(), queue, workers, components }
     }
 }
@@ -322,9 +335,11 @@ mod tests {
         ] {
             scene.order(order);
             assert_eq!(scene.service.page(LONG).await, Err(ScrapeError::Failed(reason.to_owned())));
+            assert!(!scene.service.works());
         }
         scene.order(Order::Finish);
         assert_eq!(scene.service.page(LONG).await, Ok(shows(0)));
+        assert!(scene.service.works());
         assert_eq!(scene.ends(), [ScrapeEnd::Failed, ScrapeEnd::Failed, ScrapeEnd::Served]);
     }
 
@@ -367,7 +382,7 @@ mod tests {
         let exposition = Arc::new(MockMetricsExposition::new());
         let service = ScrapeService::with_fleet(exposition, Arc::new(queue), Arc::new(registry));
         let snapshot = service.sources.snapshot().await;
-        let components = vec![("queue", false), ("workers", true)];
+        let components = vec![("queue", false), ("workers", true), ("metrics", true)];
         let expected = FleetSnapshot { queue_connected: false, queue: None, workers: Some(Vec::new()), components };
         assert_eq!(snapshot, expected);
     }
@@ -377,7 +392,7 @@ mod tests {
         let mut queue = MockJobQueue::new();
         queue.expect_check().returning(|| Ok(()));
         let service = ScrapeService::of_worker(Arc::new(MockMetricsExposition::new()), Arc::new(queue));
-        let components = vec![("queue", true)];
+        let components = vec![("queue", true), ("metrics", true)];
         let expected = FleetSnapshot { queue_connected: true, components, ..FleetSnapshot::default() };
         assert_eq!(service.sources.snapshot().await, expected);
     }

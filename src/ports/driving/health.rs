@@ -10,10 +10,12 @@ use crate::ports::driven::QueueInfo;
 /// One part that the service needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComponentHealth {
-    /// `queue` or `workers`.
+    /// `queue`, `workers` or `metrics`.
     pub name: &'static str,
     /// Whether it works.
     pub up: bool,
+    /// Whether requests need it. Jobs run without metrics, and no traffic must be turned away for want of a page.
+    pub required: bool,
     /// Why not, for the operator.
     pub message: Option<String>,
 }
@@ -26,10 +28,10 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Whether all components work.
+    /// Whether all components work that requests need.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.components.iter().all(|component| component.up)
+        self.components.iter().all(|component| component.up || !component.required)
     }
 }
 

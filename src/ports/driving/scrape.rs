@@ -25,4 +25,7 @@ pub trait Scrape: Send + Sync {
     /// The page, made no earlier than the call's predecessor finished; at most two are made at a time, and concurrent
     /// callers share one.
     async fn page(&self, deadline: Duration) -> Result<Page, ScrapeError>;
+
+    /// Whether the latest page could be made; `true` while nobody has asked for one.
+    fn works(&self) -> bool;
 }

@@ -17,6 +17,7 @@ fn readiness(queue: Option<&str>) -> Readiness {
     let component = |name, message: Option<&str>| ComponentHealth {
         name,
         up: message.is_none(),
+        required: true,
         message: message.map(str::to_owned),
     };
     Readiness { components: vec![component("queue", queue), component("workers", None)] }

@@ -54,7 +54,7 @@ pub const COMPONENT_UP: Family = Family::new(
     "osapi.health.component_up",
     "osapi_health_component_up",
     "{component}",
-    "Whether a component that readiness depends on works: 1 or 0.",
+    "Whether a component of the service works: 1 or 0.",
 )
 .labels(&[COMPONENT]);
 

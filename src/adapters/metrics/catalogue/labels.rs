@@ -33,7 +33,8 @@ pub(super) const QUEUE_OPERATION: Label = label(
 );
 pub(super) const QUEUE_OUTCOME: Label =
     label("outcome", "`answered`, `refused`, `failed`, `abandoned`", QueueOutcome::ALL.len());
-pub(super) const COMPONENT: Label = label("component", "`queue`, `workers`", COMPONENTS);
+pub(super) const COMPONENT: Label =
+    label("component", "`queue`, `workers`, `metrics`: whether the page before this one could be made", COMPONENTS);
 pub(super) const REJECTION: Label = label(
     "reason",
     "`invalid`, `target`, `scope`, `key_reused`, `queue_full`, `queue_failed`",
