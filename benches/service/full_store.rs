@@ -93,7 +93,8 @@ async fn write(queue: &dyn JobQueue, chunk: usize, numbers: std::ops::Range<usiz
 }
 
 fn job(number: usize, host: &str) -> NewJob {
-    let kind = OperationKind::ALL[number % OperationKind::ALL.len()];
+    let reads = OperationKind::ALL.into_iter().filter(|kind| kind.name().starts_with("node."));
+    let kind = reads.cycle().nth(number % OperationKind::ALL.len()).expect("there are operations that take no input");
     let away = number.is_multiple_of(WAITING) || number % CANCELLED == 1;
     let (target, slot) = match number % 4 {
         _ if away => ("db-01.example", Slot::Host("db-01.example".parse().expect("a hostname"))),
