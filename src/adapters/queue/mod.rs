@@ -1,6 +1,9 @@
 //! Queues: where jobs live from acceptance to deletion.
 //!
-//! `store` is the SQL that any backend with a local copy of the jobs needs; `embedded` is the queue of a single process.
+//! `embedded` is the queue of a single process. `store` is the SQL that any backend with a local copy of the jobs needs;
+//! `leases` and `waiters` are what any backend keeps in memory.
 
 pub mod embedded;
+mod leases;
 mod store;
+mod waiters;

@@ -4,9 +4,9 @@ use std::sync::mpsc::SyncSender;
 
 use tokio::sync::oneshot;
 
-use super::submitting::NewRows;
 use crate::{
-    domain::{Hostname, JobId},
+    adapters::queue::store::NewRows,
+    domain::{Hostname, Idempotency, JobId},
     ports::driven::{Cancelled, Claim, ClaimRequest, ClaimToken, Deleted, Outcome, QueueError},
 };
 
@@ -29,7 +29,7 @@ pub(super) enum Accepted {
 
 /// Something to write.
 pub(super) enum Command {
-    Submit(Box<NewRows>, Answer<Accepted>),
+    Submit(Box<NewRows>, Option<Idempotency>, Answer<Accepted>),
     Cancel(JobId, Answer<Cancelled>),
     Delete(JobId, Answer<Deleted>),
     Claim(ClaimRequest, Answer<Granted>),

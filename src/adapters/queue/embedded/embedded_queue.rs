@@ -1,7 +1,6 @@
 //! The queue that the core sees: asks the writer to write, and readers to read.
 
 use std::{
-    collections::HashSet,
     fs::File,
     sync::{
         Arc, Mutex, PoisonError,
@@ -11,23 +10,23 @@ use std::{
 };
 
 use async_trait::async_trait;
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::{
     boot::{Booted, boot},
     command::{Accepted, Answer, Command},
     config::EmbeddedConfig,
-    leases::Leases,
     open_error::OpenError,
-    readers::Readers,
     registry::Registry,
-    submitting::{NewRows, known},
-    waiters::Waiters,
-    writer::{Due, Writer, has_ended},
+    submitting::known,
+    writer::{Due, Writer},
 };
 use crate::{
-    adapters::queue::store::{self, Counters, corrupt, timestamp},
+    adapters::queue::{
+        leases::Leases,
+        store::{self, Counters, NewRows, Readers, draining, has_ended, stats},
+        waiters::{Waiters, Waiting},
+    },
     domain::{Hostname, Idempotency, InstanceId, Job, JobId, QueueStats, Worker},
     ports::{
         driven::{
@@ -46,7 +45,7 @@ pub struct EmbeddedQueue {
     commands: SyncSender<Command>,
     readers: Arc<Readers>,
     registry: Registry,
-    leases: Arc<Leases>,
+    leases: Arc<Leases<i64>>,
     waiters: Arc<Waiters>,
     clock: Arc<dyn Clock>,
     durability: Durability,
@@ -160,33 +159,6 @@ fn closed() -> QueueError {
     QueueError::new(QueueErrorKind::Unavailable, "the job store is closed")
 }
 
-fn draining(connection: &Connection) -> rusqlite::Result<HashSet<Hostname>> {
-    let mut statement = connection.prepare("SELECT hostname FROM draining")?;
-    let names = statement.query_map([], |row| row.get::<_, String>(0))?;
-    names.map(|name| name?.parse().map_err(|_| corrupt("a hostname that is none"))).collect()
-}
-
-/// All figures from one snapshot.
-fn stats(connection: &Connection, clock: &dyn Clock) -> rusqlite::Result<QueueStats> {
-    let snapshot = connection.unchecked_transaction()?;
-    let counters = Counters::load(&snapshot)?;
-    let moment = |sql: &str| -> rusqlite::Result<_> {
-        let at: Option<i64> = snapshot.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
-        at.map(timestamp).transpose()
-    };
-    Ok(QueueStats {
-        jobs: counters.jobs_now(),
-        ledger: counters.ledger(),
-        depth: u64::try_from(counters.depth).unwrap_or_default(),
-        oldest_queued_at: moment(
-            "SELECT (SELECT created_at FROM job WHERE id = \
-             (SELECT min(job_id) FROM execution INDEXED BY execution_oldest WHERE status = 'queued'))",
-        )?,
-        longest_running_since: moment("SELECT min(started_at) FROM execution WHERE status = 'running'")?,
-        taken_at: clock.now(),
-    })
-}
-
 #[async_trait]
 impl JobQueue for EmbeddedQueue {
     fn info(&self) -> QueueInfo {
@@ -200,8 +172,9 @@ impl JobQueue for EmbeddedQueue {
     }
 
     async fn submit(&self, submission: Submission) -> Result<Submitted, QueueError> {
+        let idempotency = submission.idempotency.clone();
         let (rows, job) = NewRows::of(submission)?;
-        match self.ask(|answer| Command::Submit(Box::new(rows), answer)).await? {
+        match self.ask(|answer| Command::Submit(Box::new(rows), idempotency, answer)).await? {
             Accepted::Created => Ok(Submitted::Created(Box::new(job))),
             Accepted::Known { id, same } => self.made_before(id, same).await,
         }
@@ -228,11 +201,11 @@ impl JobQueue for EmbeddedQueue {
     }
 
     async fn ended(&self, id: JobId) -> Result<(), QueueError> {
-        let end = Waiting { id, waiters: &self.waiters, end: Some(self.waiters.register(id)) };
+        let end = Waiting::new(&self.waiters, id);
         if self.readers.read(move |connection| has_ended(connection, id)).await? {
             return Ok(());
         }
-        end.wait().await
+        end.wait().await.map_err(|_| closed())
     }
 
     async fn cancel(&self, id: JobId) -> Result<Cancelled, QueueError> {
@@ -268,29 +241,6 @@ impl JobQueue for EmbeddedQueue {
 /// An outcome for a claim that nobody holds.
 const fn nothing() -> Outcome {
     Outcome { event: crate::domain::ExecutionEvent::Returned, result: None, message: None }
-}
-
-/// Somebody who waits for the end of a job, and is forgotten when it stops waiting.
-struct Waiting<'a> {
-    id: JobId,
-    waiters: &'a Waiters,
-    end: Option<oneshot::Receiver<()>>,
-}
-
-impl Waiting<'_> {
-    async fn wait(mut self) -> Result<(), QueueError> {
-        match &mut self.end {
-            Some(end) => end.await.map_err(|_| closed()),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.end = None;
-        self.waiters.forget_gone(self.id);
-    }
 }
 
 #[async_trait]

@@ -17,15 +17,17 @@ use super::{
     command::{Answer, Command, Granted, Reply, reply},
     config::EmbeddedConfig,
     effects::{Effects, earliest},
-    leases::Leases,
     retention::{delete, over_limits, sweep},
     submitting::submit,
     transition::{Detail, apply, earliest_deadline, in_row, open_rows, rows_past_deadline, running_rows},
-    waiters::Waiters,
 };
 use crate::{
-    adapters::queue::store::{Counters, failure, job, micros},
-    domain::{ExecutionEvent, JobId, JobStatus},
+    adapters::queue::{
+        leases::Leases,
+        store::{Counters, failure, job, micros},
+        waiters::Waiters,
+    },
+    domain::{ExecutionEvent, JobId},
     ports::{
         driven::{Cancelled, ClaimRequest, ClaimToken, Clock, Outcome, QueueError, QueueErrorKind},
         driving::JobEvents,
@@ -46,7 +48,7 @@ pub(super) struct Writer {
     pub(super) config: EmbeddedConfig,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: Arc<dyn JobEvents>,
-    pub(super) leases: Arc<Leases>,
+    pub(super) leases: Arc<Leases<i64>>,
     pub(super) waiters: Arc<Waiters>,
     pub(super) counters: Counters,
     pub(super) due: Due,
@@ -201,10 +203,10 @@ impl Writer {
         effects: Result<&mut Effects, QueueError>,
     ) -> Option<Reply> {
         match command {
-            Command::Submit(rows, answer) => {
+            Command::Submit(rows, idempotency, answer) => {
                 let (counters, max) = (&self.counters, self.config.max_depth);
                 let stored = self.attempt(effects, |connection, sofar, own| {
-                    submit(connection, &rows, counters.depth + sofar.deltas.depth, max, own)
+                    submit(connection, &rows, idempotency.as_ref(), counters.depth + sofar.deltas.depth, max, own)
                 });
                 Some(reply(answer, stored))
             }
@@ -382,14 +384,4 @@ impl Writer {
         }
         Ok(())
     }
-}
-
-/// Whether a job has ended, for who begins to wait for it.
-pub(super) fn has_ended(connection: &Connection, id: JobId) -> rusqlite::Result<bool> {
-    use rusqlite::OptionalExtension;
-    let status: Option<String> = connection
-        .prepare_cached("SELECT status FROM job WHERE id = ?1")?
-        .query_row([id.as_uuid().as_bytes()], |row| row.get(0))
-        .optional()?;
-    Ok(status.is_none_or(|status| JobStatus::from_word(&status).is_some_and(JobStatus::is_terminal)))
 }

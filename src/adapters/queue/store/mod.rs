@@ -1,13 +1,21 @@
 //! The jobs in SQLite: schema, rows and figures. All SQL that reads them is here; who writes, and when, is not.
 
 mod counters;
+mod ended;
 mod failure;
+mod figures;
 mod list;
+mod new_rows;
+mod readers;
 mod rows;
 mod schema;
 
 pub(super) use counters::{Counters, Deltas};
+pub(super) use ended::Ended;
 pub(super) use failure::{corrupt, failure};
+pub(super) use figures::{draining, has_ended, stats};
 pub(super) use list::page;
+pub(super) use new_rows::NewRows;
+pub(super) use readers::Readers;
 pub(super) use rows::{as_id, duration, job, micros, timestamp, word};
 pub(super) use schema::{VERSION, migrate, version};

@@ -8,29 +8,27 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
-use crate::{
-    adapters::queue::store::failure,
-    ports::driven::{QueueError, QueueErrorKind},
-};
+use super::failure;
+use crate::ports::driven::{QueueError, QueueErrorKind};
 
 /// Reads at the same time: a few more than there are processors on a small machine.
 const AT_ONCE: usize = 4;
 
 /// The connections that read.
 #[derive(Debug)]
-pub(super) struct Readers {
+pub(in crate::adapters::queue) struct Readers {
     file: PathBuf,
     idle: Mutex<Vec<Connection>>,
     places: Semaphore,
 }
 
 impl Readers {
-    pub(super) fn new(file: PathBuf) -> Arc<Self> {
+    pub(in crate::adapters::queue) fn new(file: PathBuf) -> Arc<Self> {
         Arc::new(Self { file, idle: Mutex::default(), places: Semaphore::new(AT_ONCE) })
     }
 
     /// Reads on a thread that may block.
-    pub(super) async fn read<T: Send + 'static>(
+    pub(in crate::adapters::queue) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, QueueError> {
@@ -58,7 +56,7 @@ impl Readers {
     }
 
     /// Closes the connections and refuses new reads.
-    pub(super) fn close(&self) {
+    pub(in crate::adapters::queue) fn close(&self) {
         self.places.close();
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

@@ -51,3 +51,32 @@ impl Waiters {
         }
     }
 }
+
+/// Somebody who waits for the end of a job, and is forgotten when it stops waiting.
+pub(super) struct Waiting<'a> {
+    id: JobId,
+    waiters: &'a Waiters,
+    end: Option<oneshot::Receiver<()>>,
+}
+
+impl<'a> Waiting<'a> {
+    /// Waits from now on.
+    pub(super) fn new(waiters: &'a Waiters, id: JobId) -> Self {
+        Self { id, waiters, end: Some(waiters.register(id)) }
+    }
+
+    /// Returns when the job ends; fails when nobody is left to tell.
+    pub(super) async fn wait(mut self) -> Result<(), oneshot::error::RecvError> {
+        match &mut self.end {
+            Some(end) => end.await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.end = None;
+        self.waiters.forget_gone(self.id);
+    }
+}

@@ -1,0 +1,48 @@
+//! All figures of the store from one snapshot, and what else the core asks about the whole.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{Counters, corrupt, timestamp};
+use crate::{
+    domain::{Hostname, JobId, JobStatus, QueueStats},
+    ports::driven::Clock,
+};
+
+/// The hosts that the operator has told to claim nothing.
+pub(in crate::adapters::queue) fn draining(connection: &Connection) -> rusqlite::Result<HashSet<Hostname>> {
+    let mut statement = connection.prepare("SELECT hostname FROM draining")?;
+    let names = statement.query_map([], |row| row.get::<_, String>(0))?;
+    names.map(|name| name?.parse().map_err(|_| corrupt("a hostname that is none"))).collect()
+}
+
+/// All figures from one snapshot.
+pub(in crate::adapters::queue) fn stats(connection: &Connection, clock: &dyn Clock) -> rusqlite::Result<QueueStats> {
+    let snapshot = connection.unchecked_transaction()?;
+    let counters = Counters::load(&snapshot)?;
+    let moment = |sql: &str| -> rusqlite::Result<_> {
+        let at: Option<i64> = snapshot.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        at.map(timestamp).transpose()
+    };
+    Ok(QueueStats {
+        jobs: counters.jobs_now(),
+        ledger: counters.ledger(),
+        depth: u64::try_from(counters.depth).unwrap_or_default(),
+        oldest_queued_at: moment(
+            "SELECT (SELECT created_at FROM job WHERE id = \
+             (SELECT min(job_id) FROM execution INDEXED BY execution_oldest WHERE status = 'queued'))",
+        )?,
+        longest_running_since: moment("SELECT min(started_at) FROM execution WHERE status = 'running'")?,
+        taken_at: clock.now(),
+    })
+}
+
+/// Whether a job has ended or is gone, for who begins to wait for it.
+pub(in crate::adapters::queue) fn has_ended(connection: &Connection, id: JobId) -> rusqlite::Result<bool> {
+    let status: Option<String> = connection
+        .prepare_cached("SELECT status FROM job WHERE id = ?1")?
+        .query_row([id.as_uuid().as_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(status.is_none_or(|status| JobStatus::from_word(&status).is_some_and(JobStatus::is_terminal)))
+}
