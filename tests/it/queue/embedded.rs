@@ -5,7 +5,10 @@ use std::{fs, path::Path, sync::Arc};
 use osapi::{
     adapters::{
         clock::SystemClock,
-        queue::embedded::{EmbeddedConfig, EmbeddedQueue, OpenError, Retention},
+        queue::{
+            Retention,
+            embedded::{EmbeddedConfig, EmbeddedQueue, OpenError},
+        },
     },
     domain::{Effect, OperationKind},
     ports::{

@@ -16,6 +16,6 @@ mod submitting;
 mod transition;
 mod writer;
 
-pub use config::{EmbeddedConfig, Retention};
+pub use config::EmbeddedConfig;
 pub use embedded_queue::EmbeddedQueue;
 pub use open_error::OpenError;

@@ -5,12 +5,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::{
-    config::Retention,
-    effects::{Effects, earliest},
-};
+use super::effects::{Effects, earliest};
 use crate::{
-    adapters::queue::store::{Counters, Ended, micros},
+    adapters::queue::{
+        Retention,
+        store::{Counters, Ended, micros},
+    },
     domain::JobId,
     ports::driven::Deleted,
 };

@@ -1,6 +1,6 @@
 //! All figures of the store from one snapshot, and what else the core asks about the whole.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -45,4 +45,14 @@ pub(in crate::adapters::queue) fn has_ended(connection: &Connection, id: JobId) 
         .query_row([id.as_uuid().as_bytes()], |row| row.get(0))
         .optional()?;
     Ok(status.is_none_or(|status| JobStatus::from_word(&status).is_some_and(JobStatus::is_terminal)))
+}
+
+/// The hosts that drain, and how many executions each host runs.
+pub(in crate::adapters::queue) fn occupation(
+    connection: &Connection,
+) -> rusqlite::Result<(HashSet<Hostname>, HashMap<String, u32>)> {
+    let mut statement =
+        connection.prepare_cached("SELECT worker, count(*) FROM execution WHERE status = 'running' GROUP BY worker")?;
+    let used = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    Ok((draining(connection)?, used))
 }

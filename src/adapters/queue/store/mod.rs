@@ -13,7 +13,7 @@ mod schema;
 pub(super) use counters::{Counters, Deltas};
 pub(super) use ended::Ended;
 pub(super) use failure::{corrupt, failure};
-pub(super) use figures::{draining, has_ended, stats};
+pub(super) use figures::{draining, has_ended, occupation, stats};
 pub(super) use list::page;
 pub(super) use new_rows::NewRows;
 pub(super) use readers::Readers;
