@@ -71,6 +71,12 @@ impl JobEvents for Reports {
     }
 }
 
+impl Reports {
+    pub(crate) fn count(&self, which: impl Fn(&JobEvent) -> bool) -> usize {
+        self.0.lock().unwrap().iter().filter(|event| which(event)).count()
+    }
+}
+
 /// A queue, its clock and its reports.
 pub(crate) struct World<B> {
     pub(crate) backend: B,
@@ -122,7 +128,7 @@ impl<B: Backend> World<B> {
     }
 
     pub(crate) fn reported(&self, which: impl Fn(&JobEvent) -> bool) -> usize {
-        self.reports.0.lock().unwrap().iter().filter(|event| which(event)).count()
+        self.reports.count(which)
     }
 
     /// A new job; later ones have larger ids.

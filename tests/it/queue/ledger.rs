@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use super::{
     embedded::Embedded,
     fixture::{Backend, Options, World},
+    nats::Nats,
 };
 
 /// Something that happens to a queue.
@@ -116,16 +117,27 @@ async fn happen<B: Backend>(steps: Vec<Step>) {
     }
 }
 
+/// On a runtime of its own.
+fn run<B: Backend>(steps: Vec<Step>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(happen::<B>(steps));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
     fn the_ledger_balances_after_every_step(steps in prop::collection::vec(step(), 1..60)) {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap()
-            .block_on(happen::<Embedded>(steps));
+        run::<Embedded>(steps);
+    }
+}
+
+proptest! {
+    // Each case starts a server.
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_ledger_balances_after_every_step_on_nats(steps in prop::collection::vec(step(), 1..60)) {
+        run::<Nats>(steps);
     }
 }
