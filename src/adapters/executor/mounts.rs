@@ -5,28 +5,37 @@ use std::collections::{HashMap, HashSet};
 /// Without a device of their own, yet a place where data is kept.
 const WITHOUT_DEVICE: [&str; 12] =
     ["9p", "afs", "bcachefs", "ceph", "cifs", "glusterfs", "lustre", "nfs", "nfs4", "smb3", "virtiofs", "zfs"];
-/// Of these, the ones whose server may be silent.
-const REMOTE: [&str; 8] = ["afs", "ceph", "cifs", "glusterfs", "lustre", "nfs", "nfs4", "smb3"];
+/// The ones whose server may be silent: another host, or a process.
+const REMOTE: [&str; 11] =
+    ["9p", "afs", "ceph", "cifs", "fuseblk", "glusterfs", "lustre", "nfs", "nfs4", "smb3", "virtiofs"];
 
-/// A mount.
+/// A line of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mount {
-    pub(super) point: String,
-    pub(super) filesystem: String,
+struct Mount {
+    point: String,
+    filesystem: String,
     device: String,
     /// What of the filesystem is mounted.
     root: String,
 }
 
-impl Mount {
+/// A filesystem that is mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mounted {
+    /// Where, the best place to name it by first: the whole of it comes before a part, and a short path before a long one.
+    pub(super) points: Vec<String>,
+    pub(super) filesystem: String,
+}
+
+impl Mounted {
     /// Whether its server may be silent.
     pub(super) fn is_remote(&self) -> bool {
         REMOTE.contains(&self.filesystem.as_str())
     }
 }
 
-/// The real filesystems, ordered by mount point. `filesystems` is `/proc/filesystems`.
-pub(super) fn real(mountinfo: &str, filesystems: &str) -> Vec<Mount> {
+/// The real filesystems, ordered by their first mount point. `filesystems` is `/proc/filesystems`.
+pub(super) fn real(mountinfo: &str, filesystems: &str) -> Vec<Mounted> {
     let without_device: HashSet<&str> =
         filesystems.lines().filter_map(|line| line.strip_prefix("nodev")).map(str::trim).collect();
     let mut visible: HashMap<String, Mount> = HashMap::new();
@@ -35,21 +44,25 @@ pub(super) fn real(mountinfo: &str, filesystems: &str) -> Vec<Mount> {
         visible.insert(mount.point.clone(), mount);
     }
     let is_real = |mount: &Mount| match mount.filesystem.as_str() {
-        // The root of a container; elsewhere it shows a filesystem that is listed by itself.
-        "overlay" => mount.point == "/",
+        // Whatever it is made of: an overlay in a container, memory on a host that runs from memory. Elsewhere an overlay
+        // shows a filesystem that is listed by itself.
+        _ if mount.point == "/" => true,
+        "overlay" => false,
         name if WITHOUT_DEVICE.contains(&name) => true,
         name => !without_device.contains(name) && !name.starts_with("fuse."),
     };
     let mut mounts: Vec<Mount> = visible.into_values().filter(is_real).collect();
-    // Of the mounts of one device, the whole filesystem comes before a part of it, and the shorter point first.
     mounts.sort_by(|one, other| {
         let key = |mount: &Mount| (mount.root != "/", mount.point.len());
         key(one).cmp(&key(other)).then_with(|| one.point.cmp(&other.point))
     });
-    let mut devices = HashSet::new();
-    mounts.retain(|mount| devices.insert(mount.device.clone()));
-    mounts.sort_by(|one, other| one.point.cmp(&other.point));
-    mounts
+    let mut by_device: HashMap<String, Mounted> = HashMap::new();
+    for Mount { point, filesystem, device, .. } in mounts {
+        by_device.entry(device).or_insert(Mounted { points: Vec::new(), filesystem }).points.push(point);
+    }
+    let mut mounted: Vec<Mounted> = by_device.into_values().collect();
+    mounted.sort_by(|one, other| one.points.cmp(&other.points));
+    mounted
 }
 
 /// `36 35 98:0 /sub /mnt rw,noatime master:1 - ext4 /dev/sda1 rw`
@@ -85,7 +98,7 @@ mod tests {
     const FILESYSTEMS: &str = "nodev\tproc\nnodev\ttmpfs\nnodev\toverlay\nnodev\tnfs4\n\text4\n\txfs\n";
 
     fn points(mountinfo: &str) -> Vec<String> {
-        real(mountinfo, FILESYSTEMS).into_iter().map(|mount| mount.point).collect()
+        real(mountinfo, FILESYSTEMS).into_iter().map(|mounted| mounted.points[0].clone()).collect()
     }
 
     #[test]
@@ -112,8 +125,18 @@ mod tests {
     }
 
     #[test]
-    fn the_root_of_a_container_counts() {
-        assert_eq!(points("1 0 0:40 / / rw - overlay overlay rw\n"), ["/"]);
+    fn the_root_counts_whatever_it_is_made_of() {
+        for filesystem in ["overlay", "tmpfs", "fuse.something", "ext4"] {
+            let text = format!("1 0 0:40 / / rw - {filesystem} x rw\n2 1 0:41 / /run rw - tmpfs tmpfs rw\n");
+            assert_eq!(points(&text), ["/"], "{filesystem}");
+        }
+    }
+
+    #[test]
+    fn the_subvolumes_of_a_filesystem_are_one() {
+        let text = "1 0 0:35 /root / rw - btrfs /dev/vda3 rw\n2 1 0:35 /home /home rw - btrfs /dev/vda3 rw\n\
+                    3 1 259:2 / /boot rw - ext4 /dev/vda2 rw\n";
+        assert_eq!(points(text), ["/", "/boot"]);
     }
 
     #[test]

@@ -1,43 +1,98 @@
 //! `node.disk.get`: the real filesystems with the figures of df(1).
 
-use std::{path::PathBuf, sync::mpsc, thread, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use rustix::{fs::StatVfs, io::Errno};
 
-use super::{host_files::HostFiles, mounts::real};
-use crate::domain::operation::node_disk_get::NodeDisk;
+use super::{host_executor::Host, mounts::real, silent_servers::Asked};
+use crate::domain::{
+    Failure, FailureKind, Output,
+    operation::node_disk_get::{NodeDisk, NodeDisks},
+};
 
-/// A server that does not answer within this time is named, and the others are not kept waiting.
+/// Servers that do not answer within this time are named, and the others are not kept waiting.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-pub(super) fn read(files: &HostFiles) -> Result<Vec<NodeDisk>, String> {
+/// The filesystems of a host, as far as they can be read.
+#[derive(Debug)]
+pub(super) struct Disks {
+    pub(super) disks: Vec<NodeDisk>,
+    /// What could not be read, each with its mount point.
+    pub(super) errors: Vec<String>,
+}
+
+impl Disks {
+    /// A disk that cannot be read fails the operation, and hides no other.
+    pub(super) fn whole(self) -> Result<Output, Failure> {
+        let disks = Output::NodeDiskGet(NodeDisks { disks: self.disks });
+        if self.errors.is_empty() {
+            return Ok(disks);
+        }
+        let message = self.errors.join("; ");
+        Err(Failure { kind: FailureKind::Operation, message, partial: Some(Box::new(disks)) })
+    }
+}
+
+pub(super) fn read(host: &Host) -> Result<Disks, String> {
+    let files = &host.files;
     let mounts = real(&files.read("/proc/self/mountinfo")?, &files.read("/proc/filesystems")?);
-    let mut disks = Vec::with_capacity(mounts.len());
-    for mount in mounts {
-        let path = files.path(&mount.point);
+    let until = Instant::now() + PATIENCE;
+    // All servers are asked before anybody waits for one.
+    let asked = mounts.into_iter().map(|mounted| {
+        let paths: Vec<PathBuf> = mounted.points.iter().map(|point| files.path(point)).collect();
+        let question = move || figures(&paths);
+        if mounted.is_remote() {
+            let answer = host.silent_servers.ask(&mounted.points[0], question);
+            (mounted, Figures::Asked(answer))
+        } else {
+            (mounted, Figures::Read(question()))
+        }
+    });
+    let mut found = Disks { disks: Vec::new(), errors: Vec::new() };
+    for (mounted, figures) in asked.collect::<Vec<_>>() {
+        let figures = match figures {
+            Figures::Asked(asked) => asked.answer(until).and_then(|figures| figures.map_err(|error| error.to_string())),
+            Figures::Read(figures) => figures.map_err(|error| error.to_string()),
+        };
+        match figures {
+            Ok(figures) => found.disks.extend(
+                figures.map(|(place, figures)| disk(mounted.points[place].clone(), mounted.filesystem, &figures)),
+            ),
+            Err(error) => found.errors.push(format!("cannot read the space on {}: {error}", mounted.points[0])),
+        }
+    }
+    Ok(found)
+}
+
+/// The figures of a filesystem and the mount point that gave them; none where there is nothing to show.
+type Found = rustix::io::Result<Option<(usize, StatVfs)>>;
+
+enum Figures {
+    Read(Found),
+    Asked(Asked<Found>),
+}
+
+/// The figures at the first mount point that shows them.
+fn figures(paths: &[PathBuf]) -> Found {
+    let mut failed = None;
+    for (place, path) in paths.iter().enumerate() {
         // Containers get single files mounted; a file is no filesystem.
         if path.is_file() {
             continue;
         }
-        let figures = if mount.is_remote() { in_time(path) } else { rustix::fs::statvfs(&path) };
-        match figures {
-            Ok(figures) => disks.push(disk(mount.point, mount.filesystem, &figures)),
+        match rustix::fs::statvfs(path) {
+            // Nothing can be kept there (df(1) leaves it out too).
+            Ok(figures) if figures.f_blocks == 0 => {}
+            Ok(figures) => return Ok(Some((place, figures))),
             // Outside of what this process can see.
             Err(Errno::NOENT | Errno::ACCESS | Errno::PERM) => {}
-            Err(error) => return Err(format!("cannot read the space on {}: {error}", mount.point)),
+            Err(error) => failed = failed.or(Some(error)),
         }
     }
-    Ok(disks)
-}
-
-/// The figures of a filesystem whose server may be silent: then the thread waits for it, and nobody else.
-fn in_time(path: PathBuf) -> rustix::io::Result<StatVfs> {
-    let (answer, answered) = mpsc::channel();
-    thread::spawn(move || {
-        // Nobody may be waiting any more.
-        let _ = answer.send(rustix::fs::statvfs(&path));
-    });
-    answered.recv_timeout(PATIENCE).unwrap_or(Err(Errno::TIMEDOUT))
+    failed.map_or(Ok(None), Err)
 }
 
 /// What df(1) shows: what is reserved for root is neither used nor available.

@@ -11,7 +11,7 @@ pub(super) fn read(host: &Host) -> NodeStatus {
         node_uptime::read(files),
         node_load::read(files),
         node_memory::read(files),
-        node_disk::read(files),
+        node_disk::read(host),
     );
     NodeStatus {
         hostname: host.hostname.to_string(),
@@ -19,7 +19,10 @@ pub(super) fn read(host: &Host) -> NodeStatus {
         uptime_seconds: part("uptime", uptime, &mut errors),
         load: part("load", load, &mut errors),
         memory: part("memory", memory, &mut errors),
-        disks: part("disks", disks, &mut errors),
+        disks: part("disks", disks, &mut errors).map(|found| {
+            errors.extend(found.errors.into_iter().map(|message| PartError { part: "disks".to_owned(), message }));
+            found.disks
+        }),
         errors,
     }
 }

@@ -45,8 +45,12 @@ impl Api {
     async fn submit(
         &self,
         #[oai(scope = "Scope::Write")] caller: Verified,
-        #[oai(name = "Idempotency-Key")] idempotency_key: Header<Option<Parameter<IdempotencyKey>>>,
-        #[oai(name = "Prefer")] prefer: Header<Prefer>,
+        /// Makes a repetition of the request find the same job, for at least 24 hours.
+        #[oai(name = "Idempotency-Key")]
+        idempotency_key: Header<Option<Parameter<IdempotencyKey>>>,
+        /// `wait=N` holds the answer until the job has ended or N seconds, at most 60, have passed (RFC 7240).
+        #[oai(name = "Prefer")]
+        prefer: Header<Prefer>,
         body: Body<NewJob>,
     ) -> Result<Accepted, ApiError> {
         let NewJob { operation, target, timeout_seconds, deadline_seconds } = body.0;
@@ -61,11 +65,17 @@ impl Api {
     async fn list(
         &self,
         #[oai(scope = "Scope::Read")] _caller: Verified,
+        /// Jobs at this status
         status: Query<Option<Parameter<JobStatus>>>,
+        /// Jobs of this operation
         operation: Query<Option<Parameter<OperationKind>>>,
+        /// Jobs with exactly this target
         target: Query<Option<Parameter<Target>>>,
+        /// Jobs with an execution on, or meant for, this host
         worker: Query<Option<Parameter<Hostname>>>,
+        /// How many jobs at most
         limit: Query<Option<Parameter<Limit>>>,
+        /// The `next_cursor` of the page before
         cursor: Query<Option<Parameter<Cursor>>>,
     ) -> Result<Json<JobPage>, ApiError> {
         let filter = JobFilter {
@@ -90,8 +100,11 @@ impl Api {
     async fn job(
         &self,
         #[oai(scope = "Scope::Read")] _caller: Verified,
+        /// The job
         id: Path<Parameter<JobId>>,
-        #[oai(name = "Prefer")] prefer: Header<Prefer>,
+        /// `wait=N` holds the answer until the job has ended or N seconds, at most 60, have passed (RFC 7240).
+        #[oai(name = "Prefer")]
+        prefer: Header<Prefer>,
     ) -> Result<Json<Job>, ApiError> {
         Ok(Json(self.jobs.job(id.0.0, prefer.wait).await?.into()))
     }
@@ -101,6 +114,7 @@ impl Api {
     async fn delete(
         &self,
         #[oai(scope = "Scope::Write")] _caller: Verified,
+        /// The job
         id: Path<Parameter<JobId>>,
     ) -> Result<Removed, ApiError> {
         self.jobs.delete(id.0.0).await?;
@@ -112,8 +126,11 @@ impl Api {
     async fn retry(
         &self,
         #[oai(scope = "Scope::Write")] caller: Verified,
+        /// The job
         id: Path<Parameter<JobId>>,
-        #[oai(name = "Idempotency-Key")] idempotency_key: Header<Option<Parameter<IdempotencyKey>>>,
+        /// Makes a repetition of the request find the same job, for at least 24 hours.
+        #[oai(name = "Idempotency-Key")]
+        idempotency_key: Header<Option<Parameter<IdempotencyKey>>>,
         body: Body<NewRetry>,
     ) -> Result<Accepted, ApiError> {
         let idempotency_key = idempotency_key.0.map(|key| key.0);
@@ -128,6 +145,7 @@ impl Api {
     async fn cancel(
         &self,
         #[oai(scope = "Scope::Write")] _caller: Verified,
+        /// The job
         id: Path<Parameter<JobId>>,
     ) -> Result<Json<Job>, ApiError> {
         Ok(Json(self.jobs.cancel(id.0.0).await?.into()))
@@ -144,6 +162,7 @@ impl Api {
     async fn drain(
         &self,
         #[oai(scope = "Scope::Write")] _caller: Verified,
+        /// The worker
         hostname: Path<Parameter<Hostname>>,
     ) -> Result<Json<Worker>, ApiError> {
         Ok(Json(self.workers.set_draining(hostname.0.0, true).await?.into()))
@@ -154,6 +173,7 @@ impl Api {
     async fn undrain(
         &self,
         #[oai(scope = "Scope::Write")] _caller: Verified,
+        /// The worker
         hostname: Path<Parameter<Hostname>>,
     ) -> Result<Json<Worker>, ApiError> {
         Ok(Json(self.workers.set_draining(hostname.0.0, false).await?.into()))
@@ -162,8 +182,8 @@ impl Api {
     /// Whether the process answers
     #[oai(path = "/health", method = "get", operation_id = "health")]
     #[expect(clippy::unused_async, reason = "handlers are async")]
-    async fn alive(&self) -> Json<Alive> {
-        Json(Alive::OK)
+    async fn alive(&self) -> Result<Json<Alive>, ApiError> {
+        Ok(Json(Alive::OK))
     }
 
     /// Whether requests can be served: 503 when not

@@ -3,15 +3,13 @@
 use std::{collections::HashMap, sync::Arc};
 
 use poem::{
-    Endpoint, EndpointExt, Request, Response, Result, Route, RouteMethod,
-    endpoint::BoxEndpoint,
-    http::{HeaderValue, Method},
-    middleware::Cors,
+    Endpoint, EndpointExt, Request, Response, Result, Route, RouteMethod, endpoint::BoxEndpoint, http::HeaderValue,
 };
 use poem_openapi::OpenApiService;
 
 use super::{
     api::Api,
+    cross_origin::CrossOrigin,
     docs_page,
     document::{document, to_yaml},
     edge::{Edge, Known},
@@ -21,7 +19,6 @@ use super::{
     routes::{METRICS, PAGES, id_of, paths, pattern, template},
     settings::HttpSettings,
     static_page::StaticPage,
-    waiting::Waiting,
 };
 use crate::ports::{
     driven::{Authenticator, HttpMetrics},
@@ -48,6 +45,7 @@ pub struct HttpParts {
 }
 
 /// The API.
+#[must_use]
 pub fn api(settings: &HttpSettings, parts: HttpParts) -> App {
     let HttpParts { jobs, workers, health, scrape, metrics, authenticator } = parts;
     let shared = Shared::new(settings.clone(), Some(authenticator), metrics.clone());
@@ -65,36 +63,27 @@ pub fn api(settings: &HttpSettings, parts: HttpParts) -> App {
     let mut route = Route::new();
     for (path, (content_type, body)) in PAGES.into_iter().zip(pages) {
         let page = StaticPage { content_type, body: body.into() };
-        route = route.at(path, get(Guard::new(&shared, path, None).around(page, Waiting::Never)));
+        route = route.at(path, get(Guard::of_page(&shared, path).around(page)));
     }
     let route = route.nest("/", OpenApiService::new(guarded, "osapi", env!("CARGO_PKG_VERSION")));
 
     let known = known(&shared, with_metrics);
     let unmatched = id_of(&shared.routes, "unmatched");
-    if settings.allow_origins.is_empty() {
-        return Arc::new(Edge { inner: route, known, unmatched, metrics }.boxed());
-    }
-    // Without origins this layer would let everybody in.
-    let cors = Cors::new()
-        .allow_origins(settings.allow_origins.iter().map(String::as_str))
-        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE])
-        .allow_headers(["authorization", "content-type", "idempotency-key", "prefer", "x-request-id"])
-        .expose_headers(["location", "idempotency-replayed", "retry-after", "x-request-id"]);
-    Arc::new(Edge { inner: route.with(cors), known, unmatched, metrics }.boxed())
+    let cross_origin = CrossOrigin::new(&settings.allow_origins);
+    Arc::new(Edge { inner: route, known, unmatched, cross_origin, metrics }.boxed())
 }
 
 /// The metrics page alone.
 pub fn metrics_only(settings: &HttpSettings, scrape: Arc<dyn Scrape>, metrics: Option<Arc<dyn HttpMetrics>>) -> App {
     let shared = Shared::new(settings.clone(), None, metrics.clone());
     let path = settings.metrics_path.as_str();
-    let route =
-        Route::new().at(path, get(Guard::new(&shared, path, None).around(PageEndpoint(scrape), Waiting::Never)));
+    let route = Route::new().at(path, get(Guard::of_page(&shared, path).around(PageEndpoint(scrape))));
     let known = HashMap::from([(
         path.to_owned(),
         Known { route: id_of(&shared.routes, path), allow: HeaderValue::from_static("GET, HEAD") },
     )]);
     let unmatched = id_of(&shared.routes, "unmatched");
-    Arc::new(Edge { inner: route, known, unmatched, metrics }.boxed())
+    Arc::new(Edge { inner: route, known, unmatched, cross_origin: None, metrics }.boxed())
 }
 
 fn get(endpoint: BoxEndpoint<'static>) -> RouteMethod {

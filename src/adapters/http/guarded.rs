@@ -10,7 +10,7 @@ use poem::{
 };
 use poem_openapi::{
     OpenApi,
-    registry::{MetaApi, Registry},
+    registry::{MetaApi, MetaParamIn, Registry},
 };
 use tokio::time::timeout;
 
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     domain::Scope,
-    ports::driven::{Authenticator, HttpEnd, HttpMethod, HttpMetrics, Route, RouteId},
+    ports::driven::{AuthError, Authenticator, HttpEnd, HttpMethod, HttpMetrics, Route, RouteId},
 };
 
 /// Time to send a body that was announced.
@@ -83,8 +83,11 @@ impl<T: OpenApi> OpenApi for Guarded<T> {
                 let scope = scope(operation);
                 assert!(scope.is_some() != PUBLIC.contains(&name), "{name} states no scope, or one too many");
                 if let Some(endpoint) = endpoints.remove(&operation.method) {
-                    let guard = Guard::new(&self.shared, &served, scope);
-                    let endpoint = guard.around(endpoint, Waiting::of(operation));
+                    let in_header =
+                        operation.params.iter().filter(|parameter| parameter.in_type == MetaParamIn::Header);
+                    let headers = in_header.map(|parameter| parameter.name.clone()).collect();
+                    let endpoint =
+                        Guard::new(&self.shared, &served, scope, headers, Waiting::of(operation)).around(endpoint);
                     table.entry(pattern(&served)).or_default().insert(operation.method.clone(), endpoint);
                 }
             }
@@ -97,25 +100,36 @@ impl<T: OpenApi> OpenApi for Guarded<T> {
 pub(super) struct Guard {
     shared: Arc<Shared>,
     route: RouteId,
+    /// The names of the path's parameters.
     parameters: Vec<String>,
+    /// The names of the headers that the handler reads.
+    headers: Vec<String>,
     scope: Option<Scope>,
+    waits: Waiting,
 }
 
 impl Guard {
     /// The guard of a route.
-    pub(super) fn new(shared: &Arc<Shared>, template: &str, scope: Option<Scope>) -> Self {
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        template: &str,
+        scope: Option<Scope>,
+        headers: Vec<String>,
+        waits: Waiting,
+    ) -> Self {
         let route = id_of(&shared.routes, template);
-        Self { shared: Arc::clone(shared), route, parameters: parameters(template), scope }
+        Self { shared: Arc::clone(shared), route, parameters: parameters(template), headers, scope, waits }
+    }
+
+    /// The guard of a page that anybody may read.
+    pub(super) fn of_page(shared: &Arc<Shared>, path: &str) -> Self {
+        Self::new(shared, path, None, Vec::new(), Waiting::Never)
     }
 
     /// An endpoint inside this guard. With metrics off there is nothing in it that measures.
-    pub(super) fn around(
-        self,
-        endpoint: impl Endpoint<Output = Response> + 'static,
-        waits: Waiting,
-    ) -> BoxEndpoint<'static> {
+    pub(super) fn around(self, endpoint: impl Endpoint<Output = Response> + 'static) -> BoxEndpoint<'static> {
         let metrics = self.shared.metrics.clone();
-        let route = self.route;
+        let (route, waits) = (self.route, self.waits);
         let guarded = GuardedEndpoint { guard: self, endpoint };
         match metrics {
             Some(metrics) => Measured { endpoint: guarded, metrics, route, waits }.boxed(),
@@ -136,16 +150,32 @@ impl<E: Endpoint<Output = Response>> GuardedEndpoint<E> {
             match verify(&request, &**authenticator, scope) {
                 Ok(caller) => drop(request.extensions_mut().insert(caller)),
                 Err(error) => {
-                    if let Some(metrics) = &shared.metrics {
-                        metrics.auth_rejected(error);
-                    }
+                    self.reject(error);
                     return Err(unauthorized(error));
                 }
             }
         }
+        // The framework would not see a value that is no text.
+        let text = |name: &&String| request.headers().get_all(*name).iter().all(|value| value.to_str().is_ok());
+        if let Some(name) = self.guard.headers.iter().find(|name| !text(name)) {
+            return Err(ApiError::field(StatusCode::BAD_REQUEST, name, "expected visible ASCII characters"));
+        }
         let body = read_body(&mut request, shared.settings.body_limit).await?;
         request.set_body(body);
-        self.endpoint.call(request).await.map_err(|error| refusal(error, &self.guard.parameters))
+        self.endpoint.call(request).await.map_err(|error| {
+            let refused = refusal(error, &self.guard.parameters);
+            // The route was allowed, and its operation was not.
+            if refused.status() == StatusCode::FORBIDDEN {
+                self.reject(AuthError::Scope);
+            }
+            refused
+        })
+    }
+
+    fn reject(&self, error: AuthError) {
+        if let Some(metrics) = &self.guard.shared.metrics {
+            metrics.auth_rejected(error);
+        }
     }
 }
 
@@ -155,11 +185,14 @@ impl<E: Endpoint<Output = Response>> Endpoint for GuardedEndpoint<E> {
     async fn call(&self, request: Request) -> Result<Response> {
         let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId::of(&request));
         let refused = match AssertUnwindSafe(self.answer(request)).catch_unwind().await {
-            Ok(Ok(response)) => return Ok(response),
+            Ok(Ok(mut response)) => match response.extensions_mut().remove::<ApiError>() {
+                Some(error) => error,
+                None => return Ok(response),
+            },
             Ok(Err(error)) => error,
             Err(_) => {
-                let mut response =
-                    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here").into_problem(&id);
+                tracing::error!(request_id = id.as_str(), "a handler panicked");
+                let mut response = ApiError::internal().into_problem(&id);
                 response.extensions_mut().insert(Panicked);
                 return Ok(response);
             }
@@ -197,6 +230,12 @@ async fn read_body(request: &mut Request, limit: usize) -> Result<Vec<u8>, ApiEr
     }
 }
 
+/// The method that the client asked for: the router turns HEAD into GET.
+fn asked(request: &Request) -> HttpMethod {
+    let asked = request.extensions().get::<HttpMethod>().copied();
+    asked.unwrap_or_else(|| HttpMethod::from_name(request.method().as_str()))
+}
+
 /// An endpoint that is measured, however it ends.
 struct Measured<E> {
     endpoint: E,
@@ -228,7 +267,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Measured<E> {
         let mut seen = Seen {
             metrics: &*self.metrics,
             route: self.route,
-            method: HttpMethod::from_name(request.method().as_str()),
+            method: asked(&request),
             begun: Instant::now(),
             waited: self.waits.asked(&request),
             end: HttpEnd::Disconnected,

@@ -12,7 +12,7 @@ use poem_openapi::{
     registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
 };
 
-use super::problem::ApiError;
+use super::problem::{ApiError, header_of};
 use crate::ports::driving::{Page, Scrape, ScrapeError};
 
 /// The one content type that every Prometheus takes.
@@ -50,14 +50,13 @@ impl ApiResponse for MetricsPage {
         let schema = MetaSchemaRef::Inline(Box::new(MetaSchema::new("string")));
         let content = vec![MetaMediaType { content_type: CONTENT_TYPE, schema }];
         let description = "All metrics of this process";
+        let headers = vec![
+            header_of("Cache-Control", "`no-store`", true),
+            header_of("Content-Encoding", "`gzip`, where the scraper takes it and the page is worth it", false),
+            header_of("Vary", "`Accept-Encoding`", true),
+        ];
         MetaResponses {
-            responses: vec![MetaResponse {
-                description,
-                status: Some(200),
-                status_range: None,
-                content,
-                headers: vec![],
-            }],
+            responses: vec![MetaResponse { description, status: Some(200), status_range: None, content, headers }],
         }
     }
 

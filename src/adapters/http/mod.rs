@@ -5,6 +5,7 @@
 mod answers;
 mod api;
 mod app;
+mod cross_origin;
 mod docs_page;
 mod document;
 mod edge;
@@ -19,6 +20,8 @@ mod security;
 mod serve;
 mod settings;
 mod static_page;
+#[cfg(test)]
+mod tests;
 mod unread_body;
 mod waiting;
 mod wire;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use poem_openapi::{
     OpenApi,
-    param::{Path, Query},
+    param::{Header, Path, Query},
 };
 
 use super::{
@@ -14,13 +14,15 @@ use super::{
     parameters::{Parameter, Wait},
     problem::ApiError,
     security::{Scope, Verified},
+    wire::{Body, DnsChangeBody},
 };
 use crate::{
     domain::{
-        Caller, IdempotencyKey, Operation, Target,
+        Caller, IdempotencyKey, InterfaceName, Operation, Target,
         operation::{
-            NoInput, NodeDiskGet, NodeHostnameGet, NodeLoadGet, NodeMemoryGet, NodeOsGet, NodeStatusGet, NodeUptimeGet,
-            Spec,
+            CommandExec, NetworkDnsGet, NetworkDnsUpdate, NetworkPing, NoInput, NodeDiskGet, NodeHostnameGet,
+            NodeLoadGet, NodeMemoryGet, NodeOsGet, NodeStatusGet, NodeUptimeGet, Spec, command_exec::CommandInput,
+            network_dns_get::DnsQuery, network_ping::Ping,
         },
     },
     ports::driving::{JobRequest, Jobs},
@@ -31,15 +33,13 @@ pub(super) struct NodeApi {
     pub(super) jobs: Arc<dyn Jobs>,
 }
 
-type Waits = Query<Option<Parameter<Wait>>>;
-
 impl NodeApi {
     async fn ask<O: Spec>(
         &self,
         caller: Caller,
         target: Target,
         operation: Operation,
-        wait: Waits,
+        wait: Query<Option<Parameter<Wait>>>,
         idempotency_key: Option<IdempotencyKey>,
     ) -> Result<NodeAnswer<O>, ApiError> {
         let wait = wait.0.map_or_else(Wait::default, |wait| wait.0);
@@ -52,7 +52,7 @@ impl NodeApi {
         caller: Verified,
         target: Path<Parameter<Target>>,
         operation: fn(NoInput) -> Operation,
-        wait: Waits,
+        wait: Query<Option<Parameter<Wait>>>,
     ) -> Result<NodeAnswer<O>, ApiError> {
         self.ask(caller.0, target.0.0, operation(NoInput {}), wait, None).await
     }
@@ -65,8 +65,10 @@ impl NodeApi {
     async fn hostname(
         &self,
         #[oai(scope = "Scope::Read")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
         target: Path<Parameter<Target>>,
-        wait: Waits,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
     ) -> Result<NodeAnswer<NodeHostnameGet>, ApiError> {
         self.read(caller, target, Operation::NodeHostnameGet, wait).await
     }
@@ -76,8 +78,10 @@ impl NodeApi {
     async fn status(
         &self,
         #[oai(scope = "Scope::Read")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
         target: Path<Parameter<Target>>,
-        wait: Waits,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
     ) -> Result<NodeAnswer<NodeStatusGet>, ApiError> {
         self.read(caller, target, Operation::NodeStatusGet, wait).await
     }
@@ -87,8 +91,10 @@ impl NodeApi {
     async fn uptime(
         &self,
         #[oai(scope = "Scope::Read")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
         target: Path<Parameter<Target>>,
-        wait: Waits,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
     ) -> Result<NodeAnswer<NodeUptimeGet>, ApiError> {
         self.read(caller, target, Operation::NodeUptimeGet, wait).await
     }
@@ -98,8 +104,10 @@ impl NodeApi {
     async fn os(
         &self,
         #[oai(scope = "Scope::Read")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
         target: Path<Parameter<Target>>,
-        wait: Waits,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
     ) -> Result<NodeAnswer<NodeOsGet>, ApiError> {
         self.read(caller, target, Operation::NodeOsGet, wait).await
     }
@@ -109,8 +117,10 @@ impl NodeApi {
     async fn load(
         &self,
         #[oai(scope = "Scope::Read")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
         target: Path<Parameter<Target>>,
-        wait: Waits,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
     ) -> Result<NodeAnswer<NodeLoadGet>, ApiError> {
         self.read(caller, target, Operation::NodeLoadGet, wait).await
     }
@@ -120,10 +130,85 @@ impl NodeApi {
     async fn memory(
         &self,
         #[oai(scope = "Scope::Read")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
         target: Path<Parameter<Target>>,
-        wait: Waits,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
     ) -> Result<NodeAnswer<NodeMemoryGet>, ApiError> {
         self.read(caller, target, Operation::NodeMemoryGet, wait).await
+    }
+
+    /// The name servers and search domains of an interface
+    #[oai(path = "/api/v1/nodes/:target/network/dns/:interface", method = "get", operation_id = "get_dns")]
+    async fn dns(
+        &self,
+        #[oai(scope = "Scope::Read")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
+        target: Path<Parameter<Target>>,
+        /// An interface that the hosts have.
+        interface: Path<Parameter<InterfaceName>>,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
+    ) -> Result<NodeAnswer<NetworkDnsGet>, ApiError> {
+        let query = DnsQuery { interface: interface.0.0 };
+        self.ask(caller.0, target.0.0, Operation::NetworkDnsGet(query), wait, None).await
+    }
+
+    /// Set the name servers or search domains of an interface
+    ///
+    /// What is not named stays as it is; a change that is there already changes nothing.
+    #[oai(path = "/api/v1/nodes/:target/network/dns/:interface", method = "put", operation_id = "update_dns")]
+    async fn update_dns(
+        &self,
+        #[oai(scope = "Scope::Write")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
+        target: Path<Parameter<Target>>,
+        /// An interface that the hosts have.
+        interface: Path<Parameter<InterfaceName>>,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
+        body: Body<DnsChangeBody>,
+    ) -> Result<NodeAnswer<NetworkDnsUpdate>, ApiError> {
+        let change = body.0.of(&interface.0.0)?;
+        self.ask(caller.0, target.0.0, Operation::NetworkDnsUpdate(change), wait, None).await
+    }
+
+    /// Ask an address for echoes
+    #[oai(path = "/api/v1/nodes/:target/network/ping", method = "post", operation_id = "ping")]
+    async fn ping(
+        &self,
+        #[oai(scope = "Scope::Write")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
+        target: Path<Parameter<Target>>,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
+        /// Makes a repetition of the request find the same job, for at least 24 hours.
+        #[oai(name = "Idempotency-Key")]
+        idempotency_key: Header<Option<Parameter<IdempotencyKey>>>,
+        body: Body<Ping>,
+    ) -> Result<NodeAnswer<NetworkPing>, ApiError> {
+        let key = idempotency_key.0.map(|key| key.0);
+        self.ask(caller.0, target.0.0, Operation::NetworkPing(body.0), wait, key).await
+    }
+
+    /// Run a command on hosts
+    ///
+    /// A program that the configuration of a worker lists; no shell is involved. It never starts twice.
+    #[oai(path = "/api/v1/nodes/:target/command/exec", method = "post", operation_id = "exec_command")]
+    async fn exec(
+        &self,
+        #[oai(scope = "Scope::Admin")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
+        target: Path<Parameter<Target>>,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
+        /// Makes a repetition of the request find the same job, for at least 24 hours.
+        #[oai(name = "Idempotency-Key")]
+        idempotency_key: Header<Option<Parameter<IdempotencyKey>>>,
+        body: Body<CommandInput>,
+    ) -> Result<NodeAnswer<CommandExec>, ApiError> {
+        let key = idempotency_key.0.map(|key| key.0);
+        self.ask(caller.0, target.0.0, Operation::CommandExec(body.0), wait, key).await
     }
 
     /// The filesystems of hosts
@@ -131,8 +216,10 @@ impl NodeApi {
     async fn disk(
         &self,
         #[oai(scope = "Scope::Read")] caller: Verified,
+        /// Where: `_any`, `_all`, a hostname, or a label `key:value` that matches by dotted prefix.
         target: Path<Parameter<Target>>,
-        wait: Waits,
+        /// Seconds to wait for the end; then the answer is 202 and the job goes on.
+        wait: Query<Option<Parameter<Wait>>>,
     ) -> Result<NodeAnswer<NodeDiskGet>, ApiError> {
         self.read(caller, target, Operation::NodeDiskGet, wait).await
     }

@@ -7,7 +7,7 @@ use poem_openapi::{
     types::{ParseError, ParseFromParameter, ParseResult, Type},
 };
 
-use crate::domain::{Hostname, IdempotencyKey, JobId, JobStatus, OperationKind, Target};
+use crate::domain::{Hostname, IdempotencyKey, InterfaceName, JobId, JobStatus, OperationKind, Target, interface_name};
 
 /// Longest time that a request may ask to wait.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
@@ -50,6 +50,16 @@ impl<T: Word> Type for Parameter<T> {
 impl<T: Word> ParseFromParameter for Parameter<T> {
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {
         T::read(value).map(Self).map_err(ParseError::custom)
+    }
+
+    /// The first of several would be a guess at what was meant.
+    fn parse_from_parameters<I: IntoIterator<Item = A>, A: AsRef<str>>(values: I) -> ParseResult<Self> {
+        let mut values = values.into_iter();
+        match (values.next(), values.next()) {
+            (Some(value), None) => Self::parse_from_parameter(value.as_ref()),
+            (Some(_), Some(_)) => Err(ParseError::custom("it is there more than once")),
+            (None, _) => Err(ParseError::custom("it is missing")),
+        }
     }
 }
 
@@ -95,6 +105,16 @@ impl Word for Hostname {
 
     fn read(text: &str) -> Result<Self, String> {
         text.parse().map_err(|_| "expected a hostname".to_owned())
+    }
+}
+
+impl Word for InterfaceName {
+    fn schema() -> MetaSchema {
+        MetaSchema { pattern: Some(interface_name::PATTERN.to_owned()), ..MetaSchema::new("string") }
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|error: interface_name::InvalidInterfaceName| error.to_string())
     }
 }
 

@@ -11,7 +11,7 @@ use poem_openapi::{
     ApiResponse,
     error::{AuthorizationError, ContentTypeError, ParseParamError, ParsePathError},
     payload::Payload,
-    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
+    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -58,7 +58,7 @@ pub(super) struct WrongField {
 }
 
 /// A refusal.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct ApiError {
     status: StatusCode,
     detail: String,
@@ -70,6 +70,11 @@ pub(super) struct ApiError {
 impl ApiError {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into(), errors: Vec::new(), job_id: None, headers: Vec::new() }
+    }
+
+    /// What a client may know of a failure that is ours.
+    pub(super) fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here")
     }
 
     /// A refusal because of one field.
@@ -94,6 +99,11 @@ impl ApiError {
 
     pub(super) const fn status(&self) -> StatusCode {
         self.status
+    }
+
+    #[cfg(test)]
+    pub(super) fn errors(&self) -> &[FieldError] {
+        &self.errors
     }
 
     /// The answer.
@@ -137,9 +147,21 @@ impl ResponseError for ApiError {
     }
 }
 
+/// An answer that is to become a problem: the guard makes it one, who knows the id of the request.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        Error::from(self).into_response()
+        Response::builder().status(self.status).extension(self).finish()
+    }
+}
+
+/// A header of an answer, as the document shows it.
+pub(super) fn header_of(name: &str, description: &str, required: bool) -> MetaHeader {
+    MetaHeader {
+        name: name.to_owned(),
+        description: Some(description.to_owned()),
+        required,
+        deprecated: false,
+        schema: MetaSchemaRef::Inline(Box::new(MetaSchema::new("string"))),
     }
 }
 
@@ -147,8 +169,13 @@ impl ApiResponse for ApiError {
     fn meta() -> MetaResponses {
         let content = vec![MetaMediaType { content_type: CONTENT_TYPE, schema: Json::<Problem>::schema_ref() }];
         let description = "A refusal (RFC 9457)";
+        let headers = vec![
+            header_of("Allow", "With 405: the methods that the path knows", false),
+            header_of("Retry-After", "With some of 503: seconds after which it may be tried again", false),
+            header_of("WWW-Authenticate", "With 401: what is wrong with the token (RFC 6750)", false),
+        ];
         MetaResponses {
-            responses: vec![MetaResponse { description, status: None, status_range: None, content, headers: vec![] }],
+            responses: vec![MetaResponse { description, status: None, status_range: None, content, headers }],
         }
     }
 
@@ -199,8 +226,11 @@ pub(super) fn refusal(error: Error, parameters: &[String]) -> ApiError {
         Ok(own) => return own,
         Err(error) => error,
     };
+    // The framework puts names of types around our words.
     let named = |field: &str, reason: &str| {
-        ApiError::field(StatusCode::BAD_REQUEST, field, reason.split_once("\": ").map_or(reason, |(_, words)| words))
+        let words = reason.split_once("\": ").map_or(reason, |(_, words)| words);
+        let words = words.rsplit_once(" (occurred while parsing ").map_or(words, |(words, _)| words);
+        ApiError::field(StatusCode::BAD_REQUEST, field, words)
     };
     if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
         return named(name, reason);
@@ -227,7 +257,7 @@ pub(super) fn refusal(error: Error, parameters: &[String]) -> ApiError {
     let status = error.status();
     if status.is_server_error() {
         tracing::error!(%error, "a request failed");
-        return ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here");
+        return ApiError::internal();
     }
     ApiError::new(status, status.canonical_reason().unwrap_or("the request was refused").to_lowercase())
 }

@@ -17,7 +17,6 @@ use crate::{
 
 /// The scopes, as the document names them.
 #[derive(OAuthScopes)]
-#[expect(dead_code, reason = "a scope that no operation asks for yet")]
 pub(super) enum Scope {
     #[oai(rename = "read")]
     Read,

@@ -95,7 +95,7 @@ impl JobQueue for MeteredQueue {
         self.timed(QueueOperation::Stats, self.queue.stats()).await
     }
 
-    async fn ended(&self, id: JobId) -> Result<(), QueueError> {
+    async fn ended(&self, id: JobId) -> Result<Option<Job>, QueueError> {
         self.queue.ended(id).await
     }
 

@@ -1,75 +1,121 @@
 //! Who waits for the end of which job.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::oneshot;
 
-use crate::domain::JobId;
+use crate::{
+    domain::{Job, JobId},
+    ports::driven::QueueError,
+};
 
-/// Everybody who waits.
+/// Jobs that are remembered as just accepted: more than are submitted between an answer and what its caller does next.
+const JUST_ACCEPTED: usize = 1_024;
+
+/// Somebody who waits, and hears of the job as it is after its end.
+pub(super) type Waiter = oneshot::Sender<Result<Option<Job>, QueueError>>;
+
+/// Everybody who waits, and the jobs that need no look at the store before somebody waits for them.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
-    by_job: Mutex<HashMap<JobId, Vec<oneshot::Sender<()>>>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    waiters: HashMap<JobId, Vec<Waiter>>,
+    just_accepted: JustAccepted,
+}
+
+/// The last jobs that were accepted and have not ended.
+#[derive(Debug, Default)]
+struct JustAccepted {
+    open: HashSet<JobId>,
+    /// In the order of acceptance, with those that have ended since.
+    order: VecDeque<JobId>,
+}
+
+impl JustAccepted {
+    fn add(&mut self, id: JobId) {
+        if self.order.len() == JUST_ACCEPTED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.open.remove(&oldest);
+        }
+        self.order.push_back(id);
+        self.open.insert(id);
+    }
 }
 
 impl Waiters {
-    fn by_job(&self) -> MutexGuard<'_, HashMap<JobId, Vec<oneshot::Sender<()>>>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         // Every change below is complete in itself.
-        self.by_job.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Resolves when the job ends. Register first, look second: then no end is missed.
-    pub(super) fn register(&self, id: JobId) -> oneshot::Receiver<()> {
+    /// Remembers a job that is about to be stored. Its end cannot come earlier.
+    pub(super) fn expect(&self, id: JobId) {
+        self.known().just_accepted.add(id);
+    }
+
+    /// Forgets a job that was not stored after all.
+    pub(super) fn forget(&self, id: JobId) {
+        self.known().just_accepted.open.remove(&id);
+    }
+
+    /// Waits for the end of a job. When it is not known to be open, it may have ended: register first, look second,
+    /// then no end is missed.
+    pub(super) fn register(&self, id: JobId) -> Waiting<'_> {
         let (ended, end) = oneshot::channel();
-        let mut by_job = self.by_job();
-        let waiters = by_job.entry(id).or_default();
+        let mut known = self.known();
+        let waiters = known.waiters.entry(id).or_default();
         waiters.retain(|waiter| !waiter.is_closed());
         waiters.push(ended);
-        end
+        let known_to_be_open = known.just_accepted.open.contains(&id);
+        Waiting { id, waiters: self, end: Some(end), known_to_be_open }
+    }
+
+    /// Those who waited for the end of this job, which has come.
+    pub(super) fn take(&self, id: JobId) -> Vec<Waiter> {
+        let mut known = self.known();
+        known.just_accepted.open.remove(&id);
+        known.waiters.remove(&id).unwrap_or_default()
     }
 
     /// Forgets those of this job who have stopped waiting.
-    pub(super) fn forget_gone(&self, id: JobId) {
-        let mut by_job = self.by_job();
-        if let Some(waiters) = by_job.get_mut(&id) {
+    fn forget_gone(&self, id: JobId) {
+        let mut known = self.known();
+        if let Some(waiters) = known.waiters.get_mut(&id) {
             waiters.retain(|waiter| !waiter.is_closed());
             if waiters.is_empty() {
-                by_job.remove(&id);
+                known.waiters.remove(&id);
             }
         }
     }
-
-    /// Wakes those who wait for this job.
-    pub(super) fn wake(&self, id: JobId) {
-        let waiters = self.by_job().remove(&id).unwrap_or_default();
-        for waiter in waiters {
-            // Whoever stopped waiting need not know.
-            let _ = waiter.send(());
-        }
-    }
 }
 
-/// Somebody who waits for the end of a job, and is forgotten when it stops waiting.
+/// The wait for the end of a job. Forgotten when it is dropped.
 pub(super) struct Waiting<'a> {
     id: JobId,
     waiters: &'a Waiters,
-    end: Option<oneshot::Receiver<()>>,
+    end: Option<oneshot::Receiver<Result<Option<Job>, QueueError>>>,
+    known_to_be_open: bool,
 }
 
-impl<'a> Waiting<'a> {
-    /// Waits from now on.
-    pub(super) fn new(waiters: &'a Waiters, id: JobId) -> Self {
-        Self { id, waiters, end: Some(waiters.register(id)) }
+impl Waiting<'_> {
+    /// Whether the job had not ended when the wait began. Otherwise nobody knows.
+    pub(super) const fn known_to_be_open(&self) -> bool {
+        self.known_to_be_open
     }
 
-    /// Returns when the job ends; fails when nobody is left to tell.
-    pub(super) async fn wait(mut self) -> Result<(), oneshot::error::RecvError> {
+    /// The job after its end; none when nobody is left who could say it.
+    pub(super) async fn end(mut self) -> Option<Result<Option<Job>, QueueError>> {
         match &mut self.end {
-            Some(end) => end.await,
-            None => Ok(()),
+            Some(end) => end.await.ok(),
+            None => None,
         }
     }
 }
@@ -78,5 +124,55 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.end = None;
         self.waiters.forget_gone(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u128) -> JobId {
+        JobId::try_from(uuid::Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + number)).expect("version 7")
+    }
+
+    #[test]
+    fn a_job_that_was_just_accepted_is_known_to_be_open_until_its_end() {
+        let waiters = Waiters::default();
+        assert!(!waiters.register(id(1)).known_to_be_open());
+        waiters.expect(id(1));
+        let waiting = waiters.register(id(1));
+        assert!(waiting.known_to_be_open());
+        assert_eq!(waiters.take(id(1)).len(), 1);
+        assert!(!waiters.register(id(1)).known_to_be_open());
+    }
+
+    #[test]
+    fn a_job_that_was_not_stored_is_not_known_to_be_open() {
+        let waiters = Waiters::default();
+        waiters.expect(id(1));
+        waiters.forget(id(1));
+        assert!(!waiters.register(id(1)).known_to_be_open());
+    }
+
+    #[test]
+    fn only_the_last_ones_are_remembered() {
+        let waiters = Waiters::default();
+        for number in 0..=JUST_ACCEPTED as u128 {
+            waiters.expect(id(number));
+        }
+        assert!(!waiters.register(id(0)).known_to_be_open());
+        assert!(waiters.register(id(1)).known_to_be_open());
+        let known = waiters.known();
+        assert_eq!((known.just_accepted.open.len(), known.just_accepted.order.len()), (JUST_ACCEPTED, JUST_ACCEPTED));
+    }
+
+    #[test]
+    fn who_stops_waiting_is_forgotten() {
+        let waiters = Waiters::default();
+        let (stays, leaves) = (waiters.register(id(1)), waiters.register(id(1)));
+        drop(leaves);
+        assert_eq!(waiters.known().waiters[&id(1)].len(), 1);
+        drop(stays);
+        assert!(waiters.known().waiters.is_empty());
     }
 }

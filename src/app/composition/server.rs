@@ -1,6 +1,6 @@
 //! The process of `osapi start`: the API, one worker and the queue between them.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
@@ -143,9 +143,8 @@ async fn worker(
 ) -> Result<WorkerService, StartError> {
     let worker = &settings.job.worker;
     let executor = HostExecutor::new(HostExecutorConfig {
-        hostname: worker.hostname.clone(),
-        labels: worker.labels.clone(),
-        root: PathBuf::from("/"),
+        allowed_commands: worker.commands.allow.clone(),
+        ..HostExecutorConfig::new(worker.hostname.clone(), worker.labels.clone())
     });
     let joined = WorkerService::join(WorkerParts {
         queue: Arc::clone(&queue.jobs),

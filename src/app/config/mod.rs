@@ -6,6 +6,7 @@
 //!
 //! Each part of the program has its own settings struct here. What the parts do with them does not belong here.
 
+mod commands_settings;
 mod default_limits_settings;
 mod effective;
 mod environment;
@@ -28,6 +29,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub use commands_settings::CommandsSettings;
 pub use default_limits_settings::DefaultLimitsSettings;
 pub use error::ConfigError;
 pub use layer::Overrides;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::scalar;
+use super::{CommandsSettings, scalar};
 use crate::domain::{Hostname, Labels};
 
 /// The worker of this process.
@@ -21,4 +21,6 @@ pub struct WorkerSettings {
     /// How long running work may take to finish when the process is asked to stop.
     #[serde(deserialize_with = "scalar::duration::<_, 0, 3600>", serialize_with = "scalar::show_duration")]
     pub grace: Duration,
+    /// Which programs jobs may run on it.
+    pub commands: CommandsSettings,
 }

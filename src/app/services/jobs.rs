@@ -96,13 +96,17 @@ impl JobService {
         self.parts.queue.job(id).await.map_err(|error| failed(&error, None))?.ok_or(JobsError::NotFound)
     }
 
-    /// Waits for the job's end, at most `wait`, and not beyond the stop of the process.
-    async fn wait(&self, id: JobId, wait: Duration) {
+    /// The job at its end, or as it is after `wait`, or when the process stops.
+    async fn at_its_end(&self, id: JobId, wait: Duration) -> Result<Job, JobsError> {
         let mut stopping = self.parts.stopping.clone();
-        tokio::select! {
-            ended = self.parts.queue.ended(id) => if let Err(error) = ended { failed(&error, Some(id)); },
-            () = tokio::time::sleep(wait) => {}
-            _ = stopping.wait_for(|stopping| *stopping) => {}
+        let ended = tokio::select! {
+            ended = self.parts.queue.ended(id) => ended.map_err(|error| failed(&error, Some(id))).ok(),
+            () = tokio::time::sleep(wait) => None,
+            _ = stopping.wait_for(|stopping| *stopping) => None,
+        };
+        match ended {
+            Some(job) => job.ok_or(JobsError::NotFound),
+            None => self.read(id).await,
         }
     }
 
@@ -220,20 +224,14 @@ impl Jobs for JobService {
         let mut submitted = self.count_refusal(accepted.await)?;
         if !wait.is_zero() && !submitted.job.summary.status.is_terminal() {
             let id = submitted.job.summary.id;
-            self.wait(id, wait).await;
             // Accepted stays accepted: when the job cannot be read now, the answer is the job as it was.
-            submitted.job = self.read(id).await.unwrap_or(submitted.job);
+            submitted.job = self.at_its_end(id, wait).await.unwrap_or(submitted.job);
         }
         Ok(submitted)
     }
 
     async fn job(&self, id: JobId, wait: Duration) -> Result<Job, JobsError> {
-        let job = self.read(id).await?;
-        if wait.is_zero() || job.summary.status.is_terminal() {
-            return Ok(job);
-        }
-        self.wait(id, wait).await;
-        self.read(id).await
+        if wait.is_zero() { self.read(id).await } else { self.at_its_end(id, wait).await }
     }
 
     async fn list(&self, request: PageRequest) -> Result<JobPage, JobsError> {

@@ -238,8 +238,7 @@ async fn a_wait_ends_with_the_job() {
         .expect_submit()
         .once()
         .returning(|submission| Ok(Stored::Created(Box::new(job(JobStatus::Queued, &submission.job)))));
-    queue.expect_ended().once().returning(|_| Ok(()));
-    queue.expect_job().once().returning(|_| Ok(Some(stored(JobStatus::Completed))));
+    queue.expect_ended().once().returning(|_| Ok(Some(stored(JobStatus::Completed))));
     let (service, _stop) = service(queue, MockMetricsPort::new());
     let submitted = service.submit(caller(Scope::Write), request("_any"), Duration::from_secs(5)).await;
     assert_eq!(submitted.expect("accepted").job.summary.status, JobStatus::Completed);

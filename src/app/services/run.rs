@@ -3,7 +3,7 @@
 use std::{future::pending, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::watch,
+    sync::{OwnedSemaphorePermit, watch},
     task::JoinError,
     time::{Instant, sleep, timeout},
 };
@@ -62,7 +62,9 @@ impl Drop for OperationTask {
 
 impl Runner {
     /// Runs a claim to its recorded end, or until the claim is void.
-    pub(super) async fn run(&self, claim: Claim) {
+    ///
+    /// The slot is free as soon as nothing runs in it: the end is recorded and the next work claimed at the same time.
+    pub(super) async fn run(&self, claim: Claim, slot: OwnedSemaphorePermit) {
         let active = Active::start(Arc::clone(&self.metrics), claim.operation.kind());
         let outcome = tokio::select! {
             biased;
@@ -77,8 +79,13 @@ impl Runner {
         tokio::select! {
             biased;
             () = self.record(&claim, outcome) => {}
-            // What a void claim means for the result is the queue's answer to `finish`.
-            () = async { self.keep_lease(&claim).await; pending().await } => {}
+            () = async {
+                // Not before the queue was told of the end, so that it counts no more claims than there are slots.
+                drop(slot);
+                // What a void claim means for the result is the queue's answer to `finish`.
+                self.keep_lease(&claim).await;
+                pending::<()>().await;
+            } => {}
         }
     }
 

@@ -1,6 +1,6 @@
 //! The worker of this process: joins the fleet, claims executions into its slots and runs them until it is stopped.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::resume_unwind, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{
@@ -110,15 +110,22 @@ impl WorkerService {
         self.leave().await;
     }
 
-    /// Fills free slots with work until the stop.
+    /// Fills free slots with work until the stop. Slots that become free ask for work by themselves, so that they do not
+    /// wait for the answer to those that asked before.
     async fn claims(&self, runner: &Arc<Runner>, runs: &mut JoinSet<()>, stop: &mut watch::Receiver<bool>) {
         let slots = Arc::new(Semaphore::new(self.parts.profile.slots as usize));
+        let mut asked = JoinSet::new();
         let mut again = CLAIM_AGAIN.0;
         loop {
             let claimed = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return,
-                claimed = self.claim(&slots) => claimed,
+                // Nobody aborts one of them, so it ended by itself or by a bug.
+                Some(claimed) = asked.join_next() => claimed.unwrap_or_else(|bug| resume_unwind(bug.into_panic())),
+                free = free(&slots) => {
+                    asked.spawn(self.claim(free));
+                    continue;
+                }
             };
             while runs.try_join_next().is_some() {}
             match claimed {
@@ -129,13 +136,12 @@ impl WorkerService {
                     }
                     for (claim, permit) in claims.into_iter().zip(permits) {
                         let runner = Arc::clone(runner);
-                        runs.spawn(async move {
-                            runner.run(claim).await;
-                            drop(permit);
-                        });
+                        runs.spawn(async move { runner.run(claim, permit).await });
                     }
                 }
                 Err(error) => {
+                    // The others would fail alike.
+                    asked.shutdown().await;
                     if again == CLAIM_AGAIN.0 {
                         tracing::warn!(%error, "cannot claim work, trying again");
                     }
@@ -148,20 +154,19 @@ impl WorkerService {
         }
     }
 
-    /// Claims as much as there are free slots, when there is at least one.
-    async fn claim(&self, slots: &Arc<Semaphore>) -> Result<(Vec<Claim>, Vec<OwnedSemaphorePermit>), QueueError> {
-        let mut permits = Vec::new();
-        permits.extend(Arc::clone(slots).acquire_owned().await.ok());
-        while let Ok(permit) = Arc::clone(slots).try_acquire_owned() {
-            permits.push(permit);
-        }
+    /// Claims as much as there are free slots.
+    fn claim(
+        &self,
+        free: Vec<OwnedSemaphorePermit>,
+    ) -> impl Future<Output = Result<(Vec<Claim>, Vec<OwnedSemaphorePermit>), QueueError>> + use<> {
+        let queue = Arc::clone(&self.parts.queue);
         let request = ClaimRequest {
             worker: self.parts.profile.hostname.clone(),
             instance: self.parts.profile.instance,
-            max: u32::try_from(permits.len()).unwrap_or(u32::MAX),
+            max: u32::try_from(free.len()).unwrap_or(u32::MAX),
             commands_enabled: self.parts.executor.commands_enabled(),
         };
-        Ok((self.parts.queue.claim(request).await?, permits))
+        async move { Ok((queue.claim(request).await?, free)) }
     }
 
     /// Says every few seconds that this worker lives.
@@ -206,4 +211,14 @@ impl WorkerService {
             last_heartbeat_at: self.parts.clock.now(),
         }
     }
+}
+
+/// All slots that are free, when there is at least one.
+async fn free(slots: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
+    let mut permits = Vec::new();
+    permits.extend(Arc::clone(slots).acquire_owned().await.ok());
+    while let Ok(permit) = Arc::clone(slots).try_acquire_owned() {
+        permits.push(permit);
+    }
+    permits
 }

@@ -100,7 +100,7 @@ impl JobQueue for FakeQueue {
     async fn stats(&self) -> Result<QueueStats, QueueError> {
         unreachable!("not the worker's business")
     }
-    async fn ended(&self, _: JobId) -> Result<(), QueueError> {
+    async fn ended(&self, _: JobId) -> Result<Option<crate::domain::Job>, QueueError> {
         unreachable!("not the worker's business")
     }
     async fn cancel(&self, _: JobId) -> Result<Cancelled, QueueError> {
@@ -178,6 +178,8 @@ fn claim(token: u64) -> Claim {
 struct Counts {
     started: usize,
     stopped: usize,
+    /// At the same time.
+    most: usize,
     stale: usize,
 }
 
@@ -213,7 +215,10 @@ async fn work(behaviour: Behaviour) -> Working {
         let counts = Arc::clone(&counts);
         move || change(&mut counts.lock().expect("lock"))
     };
-    let started = count(|counts| counts.started += 1);
+    let started = count(|counts| {
+        counts.started += 1;
+        counts.most = counts.most.max(counts.started - counts.stopped);
+    });
     metrics.expect_execution_started().returning(move |_| started());
     let stopped_one = count(|counts| counts.stopped += 1);
     metrics.expect_execution_stopped().returning(move |_| stopped_one());
@@ -256,6 +261,10 @@ async fn work(behaviour: Behaviour) -> Working {
 impl Working {
     fn give(&self, token: u64) {
         self.claims.send(Ok(claim(token))).expect("the worker listens");
+    }
+
+    fn counts(&self, which: impl Fn(&Counts) -> (usize, usize)) -> (usize, usize) {
+        which(&self.counts.lock().expect("lock"))
     }
 
     async fn outcome(&mut self) -> Outcome {
@@ -398,7 +407,34 @@ async fn no_more_is_claimed_than_there_are_free_slots() {
         working.outcome().await;
     }
     assert_eq!(working.queue.asked.lock().expect("lock").iter().max(), Some(&2));
-    assert_eq!(working.counts.lock().expect("lock").started, 5);
+    assert_eq!(working.counts(|counts| (counts.started, counts.most)), (5, 2));
+    working.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_that_becomes_free_does_not_wait_for_the_answer_to_another() {
+    let mut working = work(Behaviour::Returns { after: SECOND }).await;
+    working.give(1);
+    working.outcome().await;
+    tokio::task::yield_now().await;
+    // Both at first, the other one when the job came, and that of the job when it had ended.
+    assert_eq!(*working.queue.asked.lock().expect("lock"), [2, 1, 1]);
+    working.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_is_free_while_the_end_of_its_run_is_recorded() {
+    let mut working = work(Behaviour::Returns { after: SECOND }).await;
+    working.queue.finish_answers.lock().expect("lock").extend((0..4).map(|_| Err(unavailable())));
+    for token in 1..=3 {
+        working.give(token);
+    }
+    tokio::time::sleep(SECOND + Duration::from_millis(10)).await;
+    assert!(working.finished.try_recv().is_err(), "nothing has been recorded");
+    assert_eq!(working.counts(|counts| (counts.started, counts.stopped)), (3, 2));
+    for _ in 1..=3 {
+        working.outcome().await;
+    }
     working.stop().await;
 }
 

@@ -193,6 +193,10 @@ operations! {
     node_load_get::NodeLoadGet,
     node_memory_get::NodeMemoryGet,
     node_disk_get::NodeDiskGet,
+    network_dns_get::NetworkDnsGet,
+    network_dns_update::NetworkDnsUpdate,
+    network_ping::NetworkPing,
+    command_exec::CommandExec,
 }
 
 impl OperationKind {
@@ -235,14 +239,24 @@ mod tests {
         assert!(error.to_string().contains("node.memory.get"), "{error}");
     }
 
+    fn read(kind: OperationKind, json: &str) -> Result<Operation, serde_json::Error> {
+        Operation::deserialize(kind, &mut serde_json::Deserializer::from_str(json))
+    }
+
     #[test]
     fn an_operation_without_input_takes_an_empty_object_and_nothing_else() {
-        for kind in OperationKind::ALL {
-            let read = |json: &str| Operation::deserialize(kind, &mut serde_json::Deserializer::from_str(json));
-            let operation = read("{}").expect("an empty object is no input");
+        for kind in OperationKind::ALL.into_iter().filter(|kind| kind.name().starts_with("node.")) {
+            let operation = read(kind, "{}").expect("an empty object is no input");
             assert_eq!(operation.kind(), kind);
             assert!(operation.data().expect("serializes").is_none());
-            assert!(read(r#"{"surprise":1}"#).is_err());
+        }
+    }
+
+    #[test]
+    fn no_operation_takes_fields_that_it_does_not_know() {
+        for kind in OperationKind::ALL {
+            let refused = read(kind, r#"{"surprise":1}"#).expect_err(kind.name());
+            assert!(refused.to_string().contains("unknown field"), "{kind:?}: {refused}");
         }
     }
 
@@ -250,6 +264,25 @@ mod tests {
     fn the_node_operations_are_reads_for_every_reader() {
         for kind in OperationKind::ALL.into_iter().filter(|kind| kind.name().starts_with("node.")) {
             assert_eq!((kind.effect(), kind.scope()), (Effect::Read, Scope::Read), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn commands_are_for_administrators_on_hosts_that_allow_them_and_never_repeated() {
+        let kind = OperationKind::CommandExec;
+        assert_eq!((kind.effect(), kind.scope()), (Effect::AtMostOnce, Scope::Admin));
+        let needing: Vec<_> = OperationKind::ALL.into_iter().filter(|kind| kind.needs_commands()).collect();
+        assert_eq!(needing, [kind]);
+    }
+
+    #[test]
+    fn reading_name_servers_is_for_every_reader_and_sending_or_changing_is_not() {
+        for (kind, effect, scope) in [
+            (OperationKind::NetworkDnsGet, Effect::Read, Scope::Read),
+            (OperationKind::NetworkDnsUpdate, Effect::Idempotent, Scope::Write),
+            (OperationKind::NetworkPing, Effect::Read, Scope::Write),
+        ] {
+            assert_eq!((kind.effect(), kind.scope(), kind.needs_commands()), (effect, scope, false), "{kind:?}");
         }
     }
 }

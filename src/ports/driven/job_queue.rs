@@ -213,8 +213,8 @@ pub trait JobQueue: Send + Sync {
     /// All figures, from one consistent snapshot, at a cost that does not grow with the number of jobs.
     async fn stats(&self) -> Result<QueueStats, QueueError>;
 
-    /// Returns once the job is terminal or gone, at once when it is already. Waits without polling.
-    async fn ended(&self, id: JobId) -> Result<(), QueueError>;
+    /// Returns the job once it is terminal, at once when it is already; none when it is gone. Waits without polling.
+    async fn ended(&self, id: JobId) -> Result<Option<Job>, QueueError>;
 
     /// Cancels what waits and asks what runs to stop.
     async fn cancel(&self, id: JobId) -> Result<Cancelled, QueueError>;

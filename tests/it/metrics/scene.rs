@@ -34,12 +34,12 @@ pub(super) fn config() -> OtelConfig {
     }
 }
 
-pub(super) fn metrics() -> Arc<OtelMetrics> {
+pub(crate) fn metrics() -> Arc<OtelMetrics> {
     OtelMetrics::new(&config()).expect("the catalogue is valid")
 }
 
 /// The page with this snapshot; it keeps all the rules of the format.
-pub(super) fn page_with(metrics: &OtelMetrics, snapshot: FleetSnapshot) -> Page {
+pub(crate) fn page_with(metrics: &OtelMetrics, snapshot: FleetSnapshot) -> Page {
     let text = metrics.render(snapshot).expect("a page");
     Page::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
@@ -53,7 +53,7 @@ pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("in range")
 }
 
-pub(super) fn worker(hostname: &str) -> Worker {
+pub(crate) fn worker(hostname: &str) -> Worker {
     Worker {
         hostname: hostname.parse().expect("a hostname"),
         instance: InstanceId(uuid::Uuid::nil()),

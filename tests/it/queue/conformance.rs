@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use osapi::{
     domain::{
-        Effect, ErrorKind, ExecutionEvent, ExecutionStatus, FailureKind, Idempotency, JobId, JobStatus, OperationKind,
-        RequestFingerprint, TimelineEvent, WorkerState,
+        Effect, ErrorKind, ExecutionEvent, ExecutionStatus, FailureKind, Idempotency, JobId, JobStatus, NewJob,
+        Operation, OperationKind, RequestFingerprint, TimelineEvent, WorkerState,
     },
     ports::{
         driven::{
-            Cancelled, ClaimToken, Deleted, JobFilter, PageRequest, QueueErrorKind, Revocation, Submission, Submitted,
+            Cancelled, ClaimRequest, ClaimToken, Deleted, JobFilter, PageRequest, QueueErrorKind, Revocation,
+            Submission, Submitted,
         },
         driving::JobEvent,
     },
@@ -45,6 +46,7 @@ conformance! {
     [
         an_accepted_job_runs_once_and_is_read_back
         any_goes_to_one_host_and_a_host_gets_only_its_own
+        an_any_command_waits_for_a_host_that_runs_commands
         the_oldest_is_claimed_first
         a_claim_waits_for_work_without_asking_again
         a_draining_host_claims_nothing
@@ -104,6 +106,25 @@ async fn any_goes_to_one_host_and_a_host_gets_only_its_own<B: Backend>() {
     assert_eq!(theirs.len(), 6, "five of any, and its own");
     assert!(theirs.iter().all(|claim| mine.iter().all(|other| other.job_id != claim.job_id)));
     assert!(world.nothing_for("web-1").await);
+}
+
+async fn an_any_command_waits_for_a_host_that_runs_commands<B: Backend>() {
+    let world = World::<B>::new(Options::default());
+    let submit = async |slots: &[&str]| {
+        let data = serde_json::json!({ "command": ["/bin/true"] });
+        let operation = Operation::deserialize(OperationKind::CommandExec, data).unwrap();
+        let job = NewJob { operation, ..world.new_job(OperationKind::NodeLoadGet, "_all", slots) };
+        let id = job.id;
+        world.queue().submit(Submission { job, effect: Effect::AtMostOnce, idempotency: None }).await.unwrap();
+        id
+    };
+    let any = submit(&["_any"]).await;
+    assert!(world.nothing_for("web-1").await);
+    // Its own executions a host gets in any case: it says itself that the command is not on its list.
+    let own = submit(&["web-1"]).await;
+    assert_eq!(world.claim_one("web-1").await.job_id, own);
+    let able = ClaimRequest { commands_enabled: true, ..request("web-2", 1) };
+    assert_eq!(world.queue().claim(able).await.unwrap()[0].job_id, any);
 }
 
 async fn the_oldest_is_claimed_first<B: Backend>() {
@@ -301,6 +322,7 @@ async fn only_what_has_ended_is_deleted<B: Backend>() {
     assert_eq!(world.queue().delete(id).await.unwrap(), Deleted::Done);
     assert_eq!(world.queue().delete(id).await.unwrap(), Deleted::NotFound);
     assert_eq!(world.queue().cancel(id).await.unwrap(), Cancelled::NotFound);
+    assert_eq!(world.queue().ended(id).await.unwrap(), None);
     let stats = world.queue().stats().await.unwrap();
     assert_eq!((stats.ledger.created, stats.by_status(JobStatus::Cancelled)), (1, 0));
     assert!(stats.ledger_balances());

@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path, sync::Arc};
 
+use futures_util::future::join_all;
 use osapi::{
     adapters::{
         clock::SystemClock,
@@ -13,7 +14,7 @@ use osapi::{
     domain::{Effect, OperationKind},
     ports::{
         driven::{Clock, Durability, JobQueue},
-        driving::JobEvents,
+        driving::{JobEvent, JobEvents},
     },
 };
 use tempfile::TempDir;
@@ -21,7 +22,7 @@ use tempfile::TempDir;
 use super::fixture::{Backend, Options, Ports, Reports, World};
 
 /// An embedded queue in a directory of its own.
-pub(super) struct Embedded {
+pub(crate) struct Embedded {
     directory: TempDir,
     queue: Option<Arc<EmbeddedQueue>>,
 }
@@ -135,4 +136,27 @@ async fn a_full_queue_refuses_and_keeps_what_it_has() {
     let refused = world.queue().submit(submission).await.expect_err("two more do not fit");
     assert_eq!(refused.kind(), osapi::ports::driven::QueueErrorKind::Full);
     assert_eq!(world.queue().stats().await.unwrap().depth, 1);
+}
+
+#[tokio::test]
+async fn a_change_that_fails_leaves_no_trace_and_disturbs_no_other() {
+    let world = World::<Embedded>::new(Options::default());
+    let queue = world.queue();
+    // No job has two executions on one host: the second one is refused after the job and the first were written.
+    let slots = |number: usize| if number == 15 { ["web-1", "web-1"] } else { ["web-1", "web-2"] };
+    let jobs: Vec<_> =
+        (0..30).map(|number| world.new_job(OperationKind::NodeLoadGet, "_all", &slots(number))).collect();
+    let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
+    // Together, so that they share transactions.
+    let submitted = join_all(jobs.into_iter().map(|job| {
+        let submission = osapi::ports::driven::Submission { job, effect: Effect::Read, idempotency: None };
+        queue.submit(submission)
+    }));
+    for (number, (stored, id)) in submitted.await.into_iter().zip(ids).enumerate() {
+        let found = queue.job(id).await.unwrap();
+        assert_eq!((stored.is_ok(), found.is_some()), (number != 15, number != 15), "{number}: {stored:?}");
+    }
+    let stats = queue.stats().await.unwrap();
+    assert_eq!((stats.ledger.created, stats.depth), (29, 58));
+    assert_eq!(world.reported(|event| matches!(event, JobEvent::Created { .. })), 29);
 }

@@ -198,8 +198,10 @@ impl<B: Backend> World<B> {
 
     /// Waits for the end of a job, then says its status.
     pub(crate) async fn end(&self, id: JobId) -> &'static str {
-        tokio::time::timeout(Duration::from_secs(20), self.queue().ended(id)).await.expect("it ends").unwrap();
-        self.status(id).await
+        let queue = self.queue();
+        let ended = tokio::time::timeout(Duration::from_secs(20), queue.ended(id)).await.expect("it ends").unwrap();
+        assert_eq!(ended, queue.job(id).await.unwrap());
+        ended.map_or("gone", |job| job.summary.status.as_str())
     }
 }
 

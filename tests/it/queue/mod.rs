@@ -4,8 +4,8 @@
 //! the `conformance!` macro. What only one adapter has is tested beside.
 
 mod conformance;
-mod embedded;
-mod fixture;
+pub(crate) mod embedded;
+pub(crate) mod fixture;
 mod ledger;
 mod nats;
 mod nats_faults;

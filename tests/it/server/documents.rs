@@ -2,6 +2,10 @@
 
 use std::{env, fs, path::Path};
 
+use osapi::{
+    adapters::http::{HttpSettings, document},
+    domain::OperationKind,
+};
 use serde_json::Value;
 
 use super::Home;
@@ -35,4 +39,32 @@ fn the_served_document_is_the_printed_one() {
     let yaml = client.get("/openapi.yaml");
     let yaml: Value = serde_yaml::from_str(&yaml.body).unwrap();
     assert_eq!(yaml, printed);
+}
+
+#[test]
+fn every_operation_has_a_section_and_what_it_says_is_true() {
+    let page = include_str!("../../../docs/operations.md");
+    for kind in OperationKind::ALL {
+        let name = kind.name();
+        assert!(page.contains(&format!("\n### `{name}`\n")), "docs/operations.md has no section about {name}");
+        let row = page.lines().find(|line| line.starts_with(&format!("| [`{name}`](#"))).expect(name);
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        assert_eq!(cells[2..4], [kind.effect().as_str(), kind.scope().as_str()], "{name}");
+    }
+}
+
+#[test]
+fn every_file_of_an_operation_is_one_and_every_node_operation_has_a_typed_call() {
+    let known = OperationKind::ALL.map(|kind| kind.name().replace('.', "_"));
+    let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/domain/operation")).unwrap();
+    for file in files {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        let name = name.strip_suffix(".rs").unwrap();
+        assert!(name == "mod" || known.iter().any(|known| known == name), "{name} has no line in the table");
+    }
+    let document = document(&HttpSettings::default());
+    for kind in OperationKind::ALL {
+        let results = format!("#/components/schemas/{}Results", kind.type_name());
+        assert!(document["paths"].to_string().contains(&results), "{} has no typed call", kind.name());
+    }
 }

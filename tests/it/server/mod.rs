@@ -2,6 +2,7 @@
 
 mod cardinality;
 mod client;
+mod commands;
 mod documents;
 mod full_disk;
 mod home;
@@ -15,6 +16,7 @@ mod scrapes;
 mod start_up;
 mod stops;
 mod tokens;
+mod truth;
 
 pub(crate) use client::Client;
 pub(crate) use home::{Home, Running};

@@ -76,3 +76,49 @@ fn a_typed_call_that_is_wrong_is_refused_by_field_and_makes_no_job() {
     client.with_token(Some(&home.token("read"))).get("/api/v1/nodes/web-1/load").expect(200);
     assert_eq!(client.stats()["ledger"]["created"], 1);
 }
+
+#[test]
+fn the_network_calls_are_typed_and_refused_by_field() {
+    let home = Home::new();
+    let (_server, client) = home.serve();
+    let pinged =
+        client.post("/api/v1/nodes/web-1/network/ping", &json!({ "address": "127.0.0.1", "count": 2 })).expect(200);
+    let echoes = &pinged["results"][0]["data"];
+    assert_eq!((&pinged["status"], &echoes["sent"], &echoes["received"]), (&json!("completed"), &json!(2), &json!(2)));
+    assert_eq!(echoes["loss_ratio"], 0.0);
+    let dns = client.get("/api/v1/nodes/_any/network/dns/lo").expect(200);
+    assert!(dns["results"][0]["data"]["servers"].is_array(), "{dns}");
+    let missing = client.get("/api/v1/nodes/web-1/network/dns/nope0").expect(200);
+    let error = &missing["results"][0]["error"];
+    assert_eq!((&missing["status"], &error["kind"]), (&json!("failed"), &json!("operation")));
+    assert!(error["message"].as_str().unwrap().contains("nope0"), "{error}");
+
+    let created = client.stats()["ledger"]["created"].clone();
+    client.get("/api/v1/nodes/web-1/network/dns/-h").problem(400);
+    client.get("/api/v1/nodes/web-1/network/dns/a%2fb").problem(400);
+    for (body, field) in [
+        (json!({ "address": "127.0.0.1", "count": 21 }), "count"),
+        (json!({ "address": "127.0.0.1", "timeout_seconds": 0 }), "timeout_seconds"),
+        (json!({ "address": "-h" }), "address"),
+        (json!({ "count": 1 }), "address"),
+    ] {
+        let problem = client.post("/api/v1/nodes/web-1/network/ping", &body).problem(422);
+        assert_eq!(problem["errors"][0]["field"], field, "{problem}");
+    }
+    let put = |body: &serde_json::Value| {
+        let headers = [("content-type", "application/json")];
+        client.send("PUT", "/api/v1/nodes/web-1/network/dns/lo", &headers, body.to_string().as_bytes())
+    };
+    for (body, field) in [
+        (json!({ "servers": ["1.2.3"] }), "servers[0]"),
+        (json!({ "servers": [] }), "servers"),
+        (json!({ "search_domains": ["a b"] }), "search_domains[0]"),
+        (json!({ "interface": "lo", "servers": ["127.0.0.1"] }), "interface"),
+        (json!({}), "body"),
+    ] {
+        let problem = put(&body).problem(422);
+        assert_eq!(problem["errors"][0]["field"], field, "{problem}");
+    }
+    client.with_token(Some(&home.token("read"))).post("/api/v1/nodes/_any/network/ping", &json!({})).problem(403);
+    assert_eq!(client.stats()["ledger"]["created"], created);
+}

@@ -7,10 +7,8 @@ use poem_openapi::{
     registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, Registry},
 };
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
-use serde_json::error::Category;
 
-use crate::{adapters::http::problem::ApiError, domain::FieldError};
+use crate::adapters::http::problem::ApiError;
 
 /// What can be read from a body.
 pub(in crate::adapters::http) trait ReadBody: JsonSchema + Sized + Send {
@@ -70,44 +68,4 @@ impl<'a, T: ReadBody> ApiExtractor<'a> for Body<T> {
 fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json")
-}
-
-/// Reads JSON. When it is wrong it is read once more, to find out where.
-pub(super) fn read_json<T: DeserializeOwned>(bytes: &[u8], prefix: &str) -> Result<T, ApiError> {
-    let error = match serde_json::from_slice(bytes) {
-        Ok(value) => return Ok(value),
-        Err(error) => error,
-    };
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
-        Ok(_) => Err(wrong("", prefix, &error)),
-        Err(found) => Err(wrong(&found.path().to_string(), prefix, found.inner())),
-    }
-}
-
-/// The refusal for an error at a path. The client's words are left out of it.
-pub(super) fn wrong(path: &str, prefix: &str, error: &serde_json::Error) -> ApiError {
-    if matches!(error.classify(), Category::Syntax | Category::Eof | Category::Io) {
-        let words = format!("the body is not valid JSON, at line {} column {}", error.line(), error.column());
-        return ApiError::new(StatusCode::BAD_REQUEST, words);
-    }
-    let said = error.to_string();
-    let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
-    let (member, message) = match said.split_once('`') {
-        Some(("missing field ", rest)) => (rest.split_once('`').map(|(name, _)| name), "it is missing".to_owned()),
-        Some(("duplicate field ", rest)) => {
-            (rest.split_once('`').map(|(name, _)| name), "it is there twice".to_owned())
-        }
-        Some(("unknown field ", _)) => (None, "there is no such field".to_owned()),
-        _ if said.starts_with("invalid") => {
-            let expected = said.split_once("expected ").map_or("something else", |(_, expected)| expected);
-            (None, format!("expected {expected}"))
-        }
-        _ => (None, said.to_owned()),
-    };
-    let parts = [prefix, path, member.unwrap_or_default()];
-    let field: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty() && *part != ".").collect();
-    let field = if field.is_empty() { "body".to_owned() } else { field.join(".") };
-    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "the request has invalid fields")
-        .with_errors(vec![FieldError::new(field, message)])
 }

@@ -1,6 +1,6 @@
 //! JSON answers, written from the value as it is.
 
-use poem::{IntoResponse, Response, http::HeaderValue, http::StatusCode, http::header};
+use poem::{IntoResponse, Response, http::HeaderValue, http::header};
 use poem_openapi::{
     ApiResponse,
     payload::Payload,
@@ -8,6 +8,8 @@ use poem_openapi::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
+
+use crate::adapters::http::problem::ApiError;
 
 /// A JSON body whose schema is that of `T` in the document.
 #[derive(Debug, Clone)]
@@ -36,7 +38,7 @@ impl<T: Serialize + Send> IntoResponse for Json<T> {
             }
             Err(error) => {
                 tracing::error!(%error, "an answer cannot be written as JSON");
-                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+                ApiError::internal().into_response()
             }
         }
     }

@@ -1,16 +1,15 @@
 //! Requests for jobs.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, marker::PhantomData};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, Error},
+};
 use serde_json::value::RawValue;
 
-use super::{
-    body::{ReadBody, read_json, wrong},
-    operation::operation_schema,
-    schemas::TargetText,
-};
+use super::{body::ReadBody, object::read_object, operation::operation_schema, schemas::TargetText};
 use crate::{
     adapters::http::problem::ApiError,
     domain::{Operation, OperationKind, Target},
@@ -39,12 +38,13 @@ pub(in crate::adapters::http) struct NewJob {
 #[serde(deny_unknown_fields)]
 struct RawJob<'a> {
     #[serde(borrow)]
-    operation: RawOperation<'a>,
+    operation: &'a RawValue,
     target: Target,
     timeout_seconds: Option<u64>,
     deadline_seconds: Option<u64>,
 }
 
+/// The operation before its data is understood.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawOperation<'a> {
@@ -64,35 +64,29 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
-impl ReadBody for NewJob {
-    fn read(bytes: &[u8]) -> Result<Self, ApiError> {
-        let raw: RawJob<'_> = match serde_json::from_slice(bytes) {
-            Ok(raw) => raw,
-            Err(error) => return Err(located::<RawJob<'_>>(bytes, "", &error)),
-        };
-        let data = raw.operation.data.map_or("{}", RawValue::get);
-        let data = if data == "null" { "{}" } else { data };
-        let kind = raw.operation.name.0;
-        let mut deserializer = serde_json::Deserializer::from_str(data);
-        let mut track = serde_path_to_error::Track::new();
-        let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
-        let operation = Operation::deserialize(kind, tracked)
-            .map_err(|error| wrong(&track.path().to_string(), "operation.data", &error))?;
-        Ok(Self {
-            operation,
-            target: raw.target,
-            timeout_seconds: raw.timeout_seconds,
-            deadline_seconds: raw.deadline_seconds,
-        })
+/// The data of an operation of this kind.
+#[derive(Clone, Copy)]
+struct DataOf(OperationKind);
+
+impl<'de> DeserializeSeed<'de> for DataOf {
+    type Value = Operation;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Operation, D::Error> {
+        Operation::deserialize(self.0, deserializer)
     }
 }
 
-/// Finds where an error is.
-fn located<'a, T: Deserialize<'a>>(bytes: &'a [u8], prefix: &str, error: &serde_json::Error) -> ApiError {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
-        Ok(_) => wrong("", prefix, error),
-        Err(found) => wrong(&found.path().to_string(), prefix, found.inner()),
+impl ReadBody for NewJob {
+    fn read(bytes: &[u8]) -> Result<Self, ApiError> {
+        let job = read_object(bytes, "", PhantomData::<RawJob<'_>>)?;
+        let operation = read_object(job.operation.get().as_bytes(), "operation", PhantomData::<RawOperation<'_>>)?;
+        let data = operation.data.map(RawValue::get).filter(|data| *data != "null").unwrap_or("{}");
+        Ok(Self {
+            operation: read_object(data.as_bytes(), "operation.data", DataOf(operation.name.0))?,
+            target: job.target,
+            timeout_seconds: job.timeout_seconds,
+            deadline_seconds: job.deadline_seconds,
+        })
     }
 }
 
@@ -111,7 +105,6 @@ impl ReadBody for NewRetry {
     }
 
     fn read(bytes: &[u8]) -> Result<Self, ApiError> {
-        let read: Option<Self> = read_json(bytes, "")?;
-        Ok(read.unwrap_or_default())
+        if bytes.trim_ascii() == b"null" { Ok(Self::default()) } else { read_object(bytes, "", PhantomData::<Self>) }
     }
 }

@@ -1,14 +1,22 @@
 //! The schemas of everything on the wire, as the document shows them.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
+use schemars::{
+    JsonSchema, Schema, SchemaGenerator,
+    generate::{Contract, SchemaSettings},
+    json_schema,
+};
 use serde_json::{Map, Value};
 
 use super::{
     Alive, Job, JobPage, NewJob, NewRetry, Readiness, Report, Stats, Worker, WorkerList, node::insert_results,
+    node_bodies::DnsChangeBody,
 };
 use crate::{
     adapters::http::problem::Problem,
-    domain::{JobStatus, Target},
+    domain::{
+        JobStatus, Target,
+        operation::{command_exec::CommandInput, network_ping::Ping},
+    },
 };
 
 /// RFC 3339, in UTC.
@@ -66,26 +74,26 @@ impl JsonSchema for TargetText {
 /// Puts the schemas into the document's components, in place of those that only hold the place.
 pub(in crate::adapters::http) fn insert_schemas(components: &mut Map<String, Value>) {
     macro_rules! describe {
-        ($settings:expr; $($type:ty),+) => {{
-            let mut generator = $settings.into_generator();
+        ($contract:ident: $($type:ty),+) => {
+            let mut generator = generator(Contract::$contract);
             $(generator.subschema_for::<$type>();)+
-            generator
-        }};
+            components.extend(generator.take_definitions(true));
+        };
     }
-    // An answer says what is always in it; a request says what must be.
-    let mut answers = describe!(
-        settings().for_serialize();
-        Problem, Job, JobPage, Stats, Worker, WorkerList, Alive, Readiness, Report
-    );
-    insert_results(&mut answers);
-    components.extend(answers.take_definitions(true));
-    let mut requests = describe!(settings().for_deserialize(); NewJob, NewRetry);
-    components.extend(requests.take_definitions(true));
+    // What hosts said to an operation is made from the table of operations.
+    let mut of_nodes = generator(Contract::Serialize);
+    insert_results(&mut of_nodes);
+    components.extend(of_nodes.take_definitions(true));
+    // What is shown says which fields are always there. What is sent comes last: an operation, which is both, says what
+    // may be left out.
+    describe!(Serialize: Problem, Job, JobPage, Stats, Worker, WorkerList, Alive, Readiness, Report);
+    describe!(Deserialize: NewJob, NewRetry, CommandInput, Ping, DnsChangeBody);
 }
 
-fn settings() -> SchemaSettings {
+fn generator(contract: Contract) -> SchemaGenerator {
     let mut settings = SchemaSettings::draft2020_12();
     settings.definitions_path = "/components/schemas".into();
     settings.meta_schema = None;
-    settings
+    settings.contract = contract;
+    settings.into_generator()
 }

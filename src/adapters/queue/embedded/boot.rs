@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::open_error::OpenError;
 use crate::{
-    adapters::queue::store::{VERSION, migrate, version},
+    adapters::queue::store::{VERSION, keep_prepared, migrate, version},
     ports::driven::Durability,
 };
 
@@ -49,7 +49,7 @@ pub(super) fn boot(directory: &Path, durability: Durability) -> Result<Booted, O
     }
 
     let mut connection = Connection::open(&file).map_err(store)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    keep_prepared(&connection).map_err(store)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(store)?;
     let synchronous = match durability {
         Durability::PowerLoss => "FULL",

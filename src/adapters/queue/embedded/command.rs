@@ -5,13 +5,43 @@ use std::sync::mpsc::SyncSender;
 use tokio::sync::oneshot;
 
 use crate::{
-    adapters::queue::store::NewRows,
+    adapters::queue::store::{NewRows, repeat},
     domain::{Hostname, Idempotency, JobId},
     ports::driven::{Cancelled, Claim, ClaimRequest, ClaimToken, Deleted, Outcome, QueueError},
 };
 
 /// Where an answer goes.
-pub(super) type Answer<T> = oneshot::Sender<Result<T, QueueError>>;
+type Answer<T> = oneshot::Sender<Result<T, QueueError>>;
+
+/// An answer to come: what it will be is known before it is true.
+pub(super) struct Pending<T> {
+    answer: Answer<T>,
+    outcome: Option<Result<T, QueueError>>,
+}
+
+impl<T> Pending<T> {
+    pub(super) fn new(answer: Answer<T>) -> Self {
+        Self { answer, outcome: None }
+    }
+
+    /// Whether whoever asked has stopped waiting.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.answer.is_closed()
+    }
+
+    /// What the answer will be if the transaction is committed.
+    pub(super) fn set(&mut self, outcome: Result<T, QueueError>) {
+        self.outcome = Some(outcome);
+    }
+
+    /// Answers, with the error that undid the transaction if there is one. Without an outcome nobody is answered.
+    pub(super) fn send(self, undone: Option<&QueueError>) {
+        if let Some(outcome) = undone.map(|error| Err(repeat(error))).or(self.outcome) {
+            // Whoever stopped waiting need not know.
+            let _ = self.answer.send(outcome);
+        }
+    }
+}
 
 /// What became of a submission.
 #[derive(Debug)]
@@ -25,38 +55,51 @@ pub(super) enum Accepted {
         /// Whether the request was the same.
         same: bool,
     },
+    /// There is no room for it.
+    Full,
 }
 
 /// Something to write.
 pub(super) enum Command {
-    Submit(Box<NewRows>, Option<Idempotency>, Answer<Accepted>),
-    Cancel(JobId, Answer<Cancelled>),
-    Delete(JobId, Answer<Deleted>),
-    Claim(ClaimRequest, Answer<Granted>),
+    Check(Pending<()>),
+    Submit(Box<NewRows>, Option<Idempotency>, Pending<Accepted>),
+    Cancel(JobId, Pending<Cancelled>),
+    Delete(JobId, Pending<Deleted>),
+    Claim(ClaimRequest, Pending<Granted>),
     DropClaims(Vec<ClaimToken>),
-    Finish(ClaimToken, Box<Outcome>, Answer<bool>),
-    Drain(Hostname, bool, Answer<()>),
+    Finish(ClaimToken, Box<Outcome>, Pending<bool>),
+    Drain(Hostname, bool, Pending<()>),
     Close,
 }
 
-/// Says whether a command was committed.
-pub(super) type Reply = Box<dyn FnOnce(Option<&QueueError>) + Send>;
+impl Command {
+    /// Decides that it fails.
+    pub(super) fn fail(&mut self, error: QueueError) {
+        match self {
+            Self::Check(pending) | Self::Drain(.., pending) => pending.set(Err(error)),
+            Self::Submit(.., pending) => pending.set(Err(error)),
+            Self::Cancel(_, pending) => pending.set(Err(error)),
+            Self::Delete(_, pending) => pending.set(Err(error)),
+            Self::Finish(.., pending) => pending.set(Err(error)),
+            Self::DropClaims(_) => tracing::debug!(%error, "claims that nobody took wait for the end of their leases"),
+            Self::Claim(..) | Self::Close => {}
+        }
+    }
 
-/// Answers with `value`, or with the error that undid it.
-pub(super) fn reply<T: Send + 'static>(answer: Answer<T>, value: Result<T, QueueError>) -> Reply {
-    Box::new(move |undone| {
-        // Whoever stopped waiting need not know.
-        let _ = answer.send(undone.map_or(value, |error| Err(repeat(error))));
-    })
-}
-
-/// The same error once more, for everybody whose change was in the same transaction.
-fn repeat(error: &QueueError) -> QueueError {
-    QueueError::new(error.kind(), error.to_string())
+    /// Answers whoever asked, after the commit or with the error that prevented it.
+    pub(super) fn answer(self, undone: Option<&QueueError>) {
+        match self {
+            Self::Check(pending) | Self::Drain(.., pending) => pending.send(undone),
+            Self::Submit(.., pending) => pending.send(undone),
+            Self::Cancel(_, pending) => pending.send(undone),
+            Self::Delete(_, pending) => pending.send(undone),
+            Self::Finish(.., pending) => pending.send(undone),
+            Self::DropClaims(_) | Self::Claim(..) | Self::Close => {}
+        }
+    }
 }
 
 /// Claims on their way to a worker. When nobody takes them, they go back.
-#[derive(Debug)]
 pub(super) struct Granted {
     claims: Vec<Claim>,
     back: SyncSender<Command>,

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::{
     boot::{Booted, boot},
-    command::{Accepted, Answer, Command},
+    command::{Accepted, Command, Pending},
     config::EmbeddedConfig,
     open_error::OpenError,
     registry::Registry,
@@ -24,8 +24,8 @@ use super::{
 use crate::{
     adapters::queue::{
         leases::Leases,
-        store::{self, Counters, NewRows, Readers, draining, has_ended, stats},
-        waiters::{Waiters, Waiting},
+        store::{self, Counters, NewRows, Readers, draining, stats},
+        waiters::Waiters,
     },
     domain::{Hostname, Idempotency, InstanceId, Job, JobId, QueueStats, Worker},
     ports::{
@@ -83,6 +83,8 @@ impl EmbeddedQueue {
         let durability = config.durability;
         let leases = Arc::new(Leases::new(config.lease));
         let waiters = Arc::new(Waiters::default());
+        let files = |source| OpenError::Files { path: file.clone(), source };
+        let readers = Arc::new(Readers::start(&file).map_err(files)?);
         let (commands, received) = sync_channel(BACKLOG);
         let mut writer = Writer {
             connection,
@@ -93,15 +95,15 @@ impl EmbeddedQueue {
             events,
             leases: Arc::clone(&leases),
             waiters: Arc::clone(&waiters),
+            readers: Arc::clone(&readers),
             counters,
             due: Due::default(),
         };
-        let files = |source| OpenError::Files { path: file.clone(), source };
         writer.recover().map_err(|error| files(std::io::Error::other(error)))?;
         let thread = thread::Builder::new().name("queue-writer".to_owned()).spawn(|| writer.work()).map_err(files)?;
         Ok(Arc::new(Self {
             commands,
-            readers: Readers::new(file),
+            readers,
             registry: Registry::new(draining),
             leases,
             waiters,
@@ -126,9 +128,9 @@ impl EmbeddedQueue {
     }
 
     /// Asks the writer and waits for its answer.
-    async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, QueueError> {
+    async fn ask<T>(&self, command: impl FnOnce(Pending<T>) -> Command) -> Result<T, QueueError> {
         let (answer, answered) = oneshot::channel();
-        self.commands.try_send(command(answer)).map_err(|error| match error {
+        self.commands.try_send(command(Pending::new(answer))).map_err(|error| match error {
             TrySendError::Full(_) => QueueError::new(QueueErrorKind::Busy, "too many changes wait to be written"),
             TrySendError::Disconnected(_) => closed(),
         })?;
@@ -168,15 +170,22 @@ impl JobQueue for EmbeddedQueue {
     async fn check(&self) -> Result<(), QueueError> {
         self.readers.read(|connection| connection.query_row("SELECT 1 FROM sqlite_schema", [], |_| Ok(()))).await?;
         // The writer is there and takes commands.
-        self.ask(|answer| Command::Finish(ClaimToken(0), Box::new(nothing()), answer)).await.map(drop)
+        self.ask(Command::Check).await
     }
 
     async fn submit(&self, submission: Submission) -> Result<Submitted, QueueError> {
         let idempotency = submission.idempotency.clone();
         let (rows, job) = NewRows::of(submission)?;
-        match self.ask(|answer| Command::Submit(Box::new(rows), idempotency, answer)).await? {
+        let id = job.summary.id;
+        self.waiters.expect(id);
+        let accepted = self.ask(|answer| Command::Submit(Box::new(rows), idempotency, answer)).await;
+        if !matches!(accepted, Ok(Accepted::Created)) {
+            self.waiters.forget(id);
+        }
+        match accepted? {
             Accepted::Created => Ok(Submitted::Created(Box::new(job))),
             Accepted::Known { id, same } => self.made_before(id, same).await,
+            Accepted::Full => Err(QueueError::new(QueueErrorKind::Full, "the queue is full")),
         }
     }
 
@@ -200,12 +209,15 @@ impl JobQueue for EmbeddedQueue {
         self.readers.read(move |connection| stats(connection, &*clock)).await
     }
 
-    async fn ended(&self, id: JobId) -> Result<(), QueueError> {
-        let end = Waiting::new(&self.waiters, id);
-        if self.readers.read(move |connection| has_ended(connection, id)).await? {
-            return Ok(());
+    async fn ended(&self, id: JobId) -> Result<Option<Job>, QueueError> {
+        let waiting = self.waiters.register(id);
+        if !waiting.known_to_be_open() {
+            let job = self.job(id).await?;
+            if job.as_ref().is_none_or(|job| job.summary.status.is_terminal()) {
+                return Ok(job);
+            }
         }
-        end.wait().await.map_err(|_| closed())
+        waiting.end().await.ok_or_else(closed)?
     }
 
     async fn cancel(&self, id: JobId) -> Result<Cancelled, QueueError> {
@@ -236,11 +248,6 @@ impl JobQueue for EmbeddedQueue {
     async fn finish(&self, token: ClaimToken, outcome: Outcome) -> Result<bool, QueueError> {
         self.ask(|answer| Command::Finish(token, Box::new(outcome), answer)).await
     }
-}
-
-/// An outcome for a claim that nobody holds.
-const fn nothing() -> Outcome {
-    Outcome { event: crate::domain::ExecutionEvent::Returned, result: None, message: None }
 }
 
 #[async_trait]

@@ -4,12 +4,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{command::Accepted, effects::Effects};
 use crate::{
-    adapters::queue::store::{NewRows, as_id, failure, micros},
+    adapters::queue::store::{NewRows, as_id, micros},
     domain::{Idempotency, JobId, NewJob},
-    ports::{
-        driven::{QueueError, QueueErrorKind},
-        driving::JobEvent,
-    },
+    ports::driving::JobEvent,
 };
 
 /// The job that this key made, and whether for the same request.
@@ -31,19 +28,19 @@ pub(super) fn submit(
     depth: i64,
     max_depth: u64,
     effects: &mut Effects,
-) -> Result<Accepted, QueueError> {
+) -> rusqlite::Result<Accepted> {
     if let Some(idempotency) = idempotency
-        && let Some((id, same)) = known(connection, idempotency).map_err(failure)?
+        && let Some((id, same)) = known(connection, idempotency)?
     {
         return Ok(Accepted::Known { id, same });
     }
     let deltas = rows.deltas();
     if depth.saturating_add(deltas.depth) > i64::try_from(max_depth).unwrap_or(i64::MAX) {
-        return Err(QueueError::new(QueueErrorKind::Full, "the queue is full"));
+        return Ok(Accepted::Full);
     }
-    rows.insert(connection).map_err(failure)?;
+    rows.insert(connection)?;
     if let Some(idempotency) = idempotency {
-        remember(connection, idempotency, &rows.job).map_err(failure)?;
+        remember(connection, idempotency, &rows.job)?;
     }
     effects.deltas.add(&deltas);
     effects.events.push(JobEvent::Created { operation: rows.job.operation.kind() });

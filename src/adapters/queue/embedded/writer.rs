@@ -14,7 +14,7 @@ use rusqlite::Connection;
 
 use super::{
     claiming::claim,
-    command::{Answer, Command, Granted, Reply, reply},
+    command::{Command, Granted, Pending},
     config::EmbeddedConfig,
     effects::{Effects, earliest},
     retention::{delete, over_limits, sweep},
@@ -24,10 +24,10 @@ use super::{
 use crate::{
     adapters::queue::{
         leases::Leases,
-        store::{Counters, failure, job, micros},
+        store::{Counters, Readers, failure, job, micros},
         waiters::Waiters,
     },
-    domain::{ExecutionEvent, JobId},
+    domain::{ExecutionEvent, Hostname, JobId},
     ports::{
         driven::{Cancelled, ClaimRequest, ClaimToken, Clock, Outcome, QueueError, QueueErrorKind},
         driving::JobEvents,
@@ -50,6 +50,7 @@ pub(super) struct Writer {
     pub(super) events: Arc<dyn JobEvents>,
     pub(super) leases: Arc<Leases<i64>>,
     pub(super) waiters: Arc<Waiters>,
+    pub(super) readers: Arc<Readers>,
     pub(super) counters: Counters,
     pub(super) due: Due,
 }
@@ -57,7 +58,7 @@ pub(super) struct Writer {
 /// Workers that wait for work, and what has to be done by itself, and when.
 #[derive(Default)]
 pub(super) struct Due {
-    parked: VecDeque<(ClaimRequest, Answer<Granted>)>,
+    parked: VecDeque<(ClaimRequest, Pending<Granted>)>,
     /// The earliest deadline of what waits, in microseconds; perhaps of something that waits no more.
     deadline: Option<i64>,
     retention: Option<i64>,
@@ -91,18 +92,21 @@ impl Writer {
                 Some(wait) => self.commands.recv_timeout(wait),
                 None => self.commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
-            let mut batch = match first {
-                Ok(command) => vec![command],
-                Err(RecvTimeoutError::Timeout) => Vec::new(),
+            let (mut commands, mut closing) = (Vec::new(), false);
+            let mut next = match first {
+                Ok(command) => Some(command),
+                Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => break,
             };
-            while batch.len() < BATCH
-                && let Ok(command) = self.commands.try_recv()
-            {
-                batch.push(command);
+            while let Some(command) = next {
+                match command {
+                    Command::Claim(request, answer) => self.due.parked.push_back((request, answer)),
+                    Command::Close => closing = true,
+                    command => commands.push(command),
+                }
+                next = if commands.len() < BATCH { self.commands.try_recv().ok() } else { None };
             }
-            let closing = batch.iter().any(|command| matches!(command, Command::Close));
-            self.transact(batch);
+            self.transact(commands);
             if closing {
                 break;
             }
@@ -123,25 +127,53 @@ impl Writer {
         earliest(recorded, leases).map(|wait| wait.max(pause))
     }
 
-    fn transact(&mut self, batch: Vec<Command>) {
-        let now = self.clock.now();
-        let mut replies: Vec<Reply> = Vec::with_capacity(batch.len());
-        let mut effects = Effects::default();
-        let begun = self.begin();
-        for command in batch {
-            let outcome = begun.as_ref().map_err(|error| QueueError::new(error.kind(), error.to_string()));
-            replies.extend(self.execute(command, now, outcome.map(|()| &mut effects)));
-        }
-        let written = begun.and_then(|()| {
-            self.do_what_is_due(now, &mut effects)?;
-            self.serve_parked(now, &mut effects, &mut replies)?;
-            Ok(effects)
-        });
+    fn transact(&mut self, mut commands: Vec<Command>) {
+        let mut claimed = Vec::new();
+        let written = self.write(&mut commands, &mut claimed);
         let committed = self.commit(written);
         self.due.not_before = committed.is_err().then(|| Instant::now() + AGAIN);
-        for reply in replies {
-            reply(committed.as_ref().err());
+        let undone = committed.as_ref().err();
+        for command in commands {
+            command.answer(undone);
         }
+        for claims in claimed {
+            claims.send(undone);
+        }
+    }
+
+    /// Writes what is asked for, what is due, and claims for those who wait for work.
+    fn write(&mut self, commands: &mut [Command], claimed: &mut Vec<Pending<Granted>>) -> Result<Effects, QueueError> {
+        let now = self.clock.now();
+        let mut effects = self.execute_all(commands, now)?;
+        self.do_what_is_due(now, &mut effects)?;
+        self.serve_parked(now, &mut effects, claimed)?;
+        Ok(effects)
+    }
+
+    /// Executes all commands in a transaction. A command that fails leaves no trace and does not disturb the others; but
+    /// that is so rare that it is seen to only when it has happened.
+    fn execute_all(&self, commands: &mut [Command], now: Timestamp) -> Result<Effects, QueueError> {
+        self.begin()?;
+        let mut effects = Effects::default();
+        let mut all = commands.iter_mut();
+        if all.try_for_each(|command| self.execute(command, now, self.depth(&effects), &mut effects)).is_ok() {
+            return Ok(effects);
+        }
+        self.rollback();
+        self.begin()?;
+        let mut effects = Effects::default();
+        for command in commands {
+            match self.attempt(command, now, self.depth(&effects)) {
+                Ok(own) => effects.add(own),
+                Err(error) => command.fail(error),
+            }
+        }
+        Ok(effects)
+    }
+
+    /// Executions that wait, with those of this transaction.
+    fn depth(&self, effects: &Effects) -> i64 {
+        self.counters.depth + effects.deltas.depth
     }
 
     fn begin(&self) -> Result<(), QueueError> {
@@ -165,22 +197,27 @@ impl Writer {
                 Ok(())
             }
             Err(error) => {
-                if !self.connection.is_autocommit() {
-                    // Nothing else can be done when this fails too: the next transaction will say so.
-                    let _ = self.run("ROLLBACK");
-                }
+                self.rollback();
                 tracing::warn!(error = &error as &dyn std::error::Error, "the job store could not be written");
                 Err(error)
             }
         }
     }
 
+    fn rollback(&self) {
+        if !self.connection.is_autocommit() {
+            // Nothing else can be done when this fails too: the next transaction will say so.
+            let _ = self.run("ROLLBACK");
+        }
+    }
+
     fn publish(&mut self, effects: Effects) {
         self.counters.add(&effects.deltas);
+        // What ends before what begins: a worker never holds more than it has slots for.
+        effects.released.into_iter().for_each(|token| self.leases.remove(token));
         for (token, lease) in effects.granted {
             self.leases.insert(token, lease);
         }
-        effects.released.into_iter().for_each(|token| self.leases.remove(token));
         effects.fenced.into_iter().for_each(|token| self.leases.fence(token));
         effects.cancelled.into_iter().for_each(|token| self.leases.ask_to_cancel(token));
         self.due.deadline = earliest(self.due.deadline, effects.waits_until);
@@ -192,95 +229,59 @@ impl Writer {
         if !effects.events.is_empty() {
             self.events.committed(&effects.events);
         }
-        effects.ended.into_iter().for_each(|id| self.waiters.wake(id));
-    }
-
-    /// Executes one command; a command that fails leaves no trace and does not disturb the others.
-    fn execute(
-        &mut self,
-        command: Command,
-        now: Timestamp,
-        effects: Result<&mut Effects, QueueError>,
-    ) -> Option<Reply> {
-        match command {
-            Command::Submit(rows, idempotency, answer) => {
-                let (counters, max) = (&self.counters, self.config.max_depth);
-                let stored = self.attempt(effects, |connection, sofar, own| {
-                    submit(connection, &rows, idempotency.as_ref(), counters.depth + sofar.deltas.depth, max, own)
-                });
-                Some(reply(answer, stored))
+        for id in effects.ended {
+            let waiters = self.waiters.take(id);
+            if !waiters.is_empty() {
+                self.readers.tell(id, waiters);
             }
-            Command::Finish(token, outcome, answer) => {
-                let finished =
-                    self.attempt(effects, |_, _, own| self.finish(now, token, &outcome, own).map_err(failure));
-                Some(reply(answer, finished))
-            }
-            Command::Cancel(id, answer) => {
-                let cancelled = self.attempt(effects, |_, _, own| self.cancel(now, id, own).map_err(failure));
-                Some(reply(answer, cancelled))
-            }
-            Command::Delete(id, answer) => {
-                let deleted = self.attempt(effects, |connection, _, own| delete(connection, id, own).map_err(failure));
-                Some(reply(answer, deleted))
-            }
-            Command::Drain(hostname, draining, answer) => {
-                let sql = if draining {
-                    "INSERT INTO draining (hostname) VALUES (?1) ON CONFLICT DO NOTHING"
-                } else {
-                    "DELETE FROM draining WHERE hostname = ?1"
-                };
-                let done = self.attempt(effects, |connection, _, _| {
-                    let mut statement = connection.prepare_cached(sql).map_err(failure)?;
-                    statement.execute([hostname.to_string()]).map(drop).map_err(failure)
-                });
-                Some(reply(answer, done))
-            }
-            Command::DropClaims(tokens) => {
-                let dropped = self.attempt(effects, |_, _, own| {
-                    tokens
-                        .iter()
-                        .filter_map(|token| self.leases.held(*token))
-                        .try_for_each(|(row, ..)| {
-                            self.event(now, row, ExecutionEvent::ClaimDropped, &Detail::default(), own).map(drop)
-                        })
-                        .map_err(failure)
-                });
-                if let Err(error) = dropped {
-                    tracing::debug!(%error, "claims that nobody took wait for the end of their leases");
-                }
-                None
-            }
-            Command::Claim(request, answer) => {
-                self.due.parked.push_back((request, answer));
-                None
-            }
-            Command::Close => None,
         }
     }
 
-    /// Runs `work` so that its failure undoes its own changes only.
-    fn attempt<T>(
+    /// Executes one command while so many executions wait. When it fails, what it wrote is still there.
+    fn execute(
         &self,
-        effects: Result<&mut Effects, QueueError>,
-        work: impl FnOnce(&Connection, &Effects, &mut Effects) -> Result<T, QueueError>,
-    ) -> Result<T, QueueError> {
-        let effects = effects?;
+        command: &mut Command,
+        now: Timestamp,
+        depth: i64,
+        effects: &mut Effects,
+    ) -> Result<(), QueueError> {
+        let connection = &self.connection;
+        match command {
+            Command::Submit(rows, idempotency, answer) => {
+                answer.set(Ok(submit(connection, rows, idempotency.as_ref(), depth, self.config.max_depth, effects)
+                    .map_err(failure)?));
+            }
+            Command::Finish(token, outcome, answer) => {
+                answer.set(Ok(self.finish(now, *token, outcome, effects).map_err(failure)?));
+            }
+            Command::Cancel(id, answer) => answer.set(Ok(self.cancel(now, *id, effects).map_err(failure)?)),
+            Command::Delete(id, answer) => answer.set(Ok(delete(connection, *id, effects).map_err(failure)?)),
+            Command::Drain(hostname, draining, answer) => {
+                answer.set(Ok(drain(connection, hostname, *draining).map_err(failure)?));
+            }
+            Command::DropClaims(tokens) => self.drop_claims(now, tokens, effects).map_err(failure)?,
+            Command::Check(answer) => answer.set(Ok(())),
+            Command::Claim(..) | Command::Close => {}
+        }
+        Ok(())
+    }
+
+    /// Executes one command so that its failure undoes its own changes only.
+    fn attempt(&self, command: &mut Command, now: Timestamp, depth: i64) -> Result<Effects, QueueError> {
         if self.connection.is_autocommit() {
             // An error of an earlier command was so bad that SQLite undid the whole transaction.
             return Err(QueueError::new(QueueErrorKind::Unavailable, "the job store could not be written"));
         }
         self.run("SAVEPOINT command").map_err(failure)?;
-        let mut own = Effects::default();
-        let done = work(&self.connection, effects, &mut own);
+        let mut effects = Effects::default();
+        let done = self.execute(command, now, depth, &mut effects);
         if done.is_err() && !self.connection.is_autocommit() {
             self.run("ROLLBACK TO command").map_err(failure)?;
         }
         if !self.connection.is_autocommit() {
             self.run("RELEASE command").map_err(failure)?;
         }
-        let value = done?;
-        effects.add(own);
-        Ok(value)
+        done.map(|()| effects)
     }
 
     fn event(
@@ -315,6 +316,12 @@ impl Writer {
             ..Detail::default()
         };
         apply(&self.connection, now, &run, outcome.event, &detail, effects)
+    }
+
+    fn drop_claims(&self, now: Timestamp, tokens: &[ClaimToken], effects: &mut Effects) -> rusqlite::Result<()> {
+        tokens.iter().filter_map(|token| self.leases.held(*token)).try_for_each(|(row, ..)| {
+            self.event(now, row, ExecutionEvent::ClaimDropped, &Detail::default(), effects).map(drop)
+        })
     }
 
     fn cancel(&self, now: Timestamp, id: JobId, effects: &mut Effects) -> rusqlite::Result<Cancelled> {
@@ -363,15 +370,14 @@ impl Writer {
         &mut self,
         now: Timestamp,
         effects: &mut Effects,
-        replies: &mut Vec<Reply>,
+        claimed: &mut Vec<Pending<Granted>>,
     ) -> Result<(), QueueError> {
         for _ in 0..self.due.parked.len() {
-            let Some((request, answer)) = self.due.parked.pop_front() else { break };
-            if answer.is_closed() {
+            let Some((request, mut answer)) = self.due.parked.pop_front() else { break };
+            if answer.is_abandoned() {
                 continue;
             }
-            let waiting = self.counters.depth + effects.deltas.depth;
-            let claims = if waiting > 0 {
+            let claims = if self.depth(effects) > 0 {
                 claim(&self.connection, now, &request, self.counters.tokens, &self.leases, effects).map_err(failure)?
             } else {
                 Vec::new()
@@ -379,9 +385,20 @@ impl Writer {
             if claims.is_empty() {
                 self.due.parked.push_back((request, answer));
             } else {
-                replies.push(reply(answer, Ok(Granted::new(claims, self.back.clone()))));
+                answer.set(Ok(Granted::new(claims, self.back.clone())));
+                claimed.push(answer);
             }
         }
         Ok(())
     }
+}
+
+/// Remembers whether a host drains.
+fn drain(connection: &Connection, hostname: &Hostname, draining: bool) -> rusqlite::Result<()> {
+    let sql = if draining {
+        "INSERT INTO draining (hostname) VALUES (?1) ON CONFLICT DO NOTHING"
+    } else {
+        "DELETE FROM draining WHERE hostname = ?1"
+    };
+    connection.prepare_cached(sql)?.execute([hostname.to_string()]).map(drop)
 }

@@ -10,7 +10,7 @@ use std::{
 use rusqlite::Connection;
 
 use super::connect_error::ConnectError;
-use crate::adapters::queue::store::migrate;
+use crate::adapters::queue::store::{keep_prepared, migrate};
 
 /// Changes with the tables of the copy: one that was made by another version is made anew.
 const VERSION: i64 = 1_000_001;
@@ -55,7 +55,7 @@ impl Model {
 
 fn open(file: &Path) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open(file)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    keep_prepared(&connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // What a power cut takes away comes again from the stream.
     connection.pragma_update(None, "synchronous", "NORMAL")?;

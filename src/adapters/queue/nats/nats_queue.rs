@@ -34,10 +34,7 @@ use super::{
     upkeep::{Poke, Upkeep, cancel},
 };
 use crate::{
-    adapters::queue::{
-        store::{self, Ended, has_ended},
-        waiters::Waiting,
-    },
+    adapters::queue::store::{self, Ended},
     domain::{Hostname, Idempotency, InstanceId, Job, JobId, JobStatus, QueueStats, Worker},
     ports::{
         driven::{
@@ -207,7 +204,9 @@ impl NatsQueue {
         }
         self.shared.link.close().await;
         if let Some(served) = &self.shared.served {
-            served.replica.close();
+            let replica = Arc::clone(&served.replica);
+            // It does nothing that could panic.
+            let _ = tokio::task::spawn_blocking(move || replica.close()).await;
         }
     }
 
@@ -373,13 +372,14 @@ impl JobQueue for NatsQueue {
         self.shared.served()?.replica.read(move |connection| store::stats(connection, &*clock)).await
     }
 
-    async fn ended(&self, id: JobId) -> Result<(), QueueError> {
+    async fn ended(&self, id: JobId) -> Result<Option<Job>, QueueError> {
         let replica = &self.shared.served()?.replica;
-        let end = Waiting::new(&replica.waiters, id);
-        if replica.read(move |connection| has_ended(connection, id)).await? {
-            return Ok(());
+        let waiting = replica.waiters.register(id);
+        let job = replica.read(move |connection| store::job(connection, id)).await?;
+        if job.as_ref().is_none_or(|job| job.summary.status.is_terminal()) {
+            return Ok(job);
         }
-        end.wait().await.map_err(|_| unavailable("the queue is closed"))
+        waiting.end().await.ok_or_else(|| unavailable("the queue is closed"))?
     }
 
     async fn cancel(&self, id: JobId) -> Result<Cancelled, QueueError> {

@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    io,
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
@@ -32,7 +33,7 @@ use crate::{
 
 /// The copy, as readers see it.
 pub(super) struct Replica {
-    pub(super) readers: Arc<Readers>,
+    pub(super) readers: Readers,
     pub(super) progress: Progress,
     pub(super) waiters: Waiters,
     /// Something changed about which somebody may have to act.
@@ -46,8 +47,10 @@ impl Replica {
     /// Opens the copy; the connection is for the one who applies.
     pub(super) fn open(directory: &Path) -> Result<(Arc<Self>, Connection), ConnectError> {
         let Model { connection, file, lock } = Model::open(directory)?;
+        let unusable =
+            |source: io::Error| ConnectError::Model { path: directory.to_owned(), detail: source.to_string() };
         let replica = Self {
-            readers: Readers::new(file),
+            readers: Readers::start(&file).map_err(unusable)?,
             progress: Progress::new(),
             waiters: Waiters::default(),
             changed: Arc::new(Notify::new()),
@@ -71,7 +74,7 @@ impl Replica {
         self.depth.load(Ordering::Relaxed)
     }
 
-    /// Gives the directory back.
+    /// Gives the directory back. Blocks until running reads have ended.
     pub(super) fn close(&self) {
         self.readers.close();
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -108,7 +111,10 @@ impl Applier {
     fn publish(&self, applied: Applied) {
         self.replica.depth.fetch_add(applied.deltas.depth, Ordering::Relaxed);
         for id in applied.ended {
-            self.replica.waiters.wake(id);
+            let waiters = self.replica.waiters.take(id);
+            if !waiters.is_empty() {
+                self.replica.readers.tell(id, waiters);
+            }
         }
         self.replica.changed.notify_one();
     }

@@ -1,12 +1,12 @@
-//! All figures of the store from one snapshot, and what else the core asks about the whole.
+//! All figures of the store, and what else the core asks about the whole.
 
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::{Counters, corrupt, timestamp};
 use crate::{
-    domain::{Hostname, JobId, JobStatus, QueueStats},
+    domain::{Hostname, QueueStats},
     ports::driven::Clock,
 };
 
@@ -17,12 +17,11 @@ pub(in crate::adapters::queue) fn draining(connection: &Connection) -> rusqlite:
     names.map(|name| name?.parse().map_err(|_| corrupt("a hostname that is none"))).collect()
 }
 
-/// All figures from one snapshot.
+/// All figures.
 pub(in crate::adapters::queue) fn stats(connection: &Connection, clock: &dyn Clock) -> rusqlite::Result<QueueStats> {
-    let snapshot = connection.unchecked_transaction()?;
-    let counters = Counters::load(&snapshot)?;
+    let counters = Counters::load(connection)?;
     let moment = |sql: &str| -> rusqlite::Result<_> {
-        let at: Option<i64> = snapshot.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        let at: Option<i64> = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
         at.map(timestamp).transpose()
     };
     Ok(QueueStats {
@@ -36,15 +35,6 @@ pub(in crate::adapters::queue) fn stats(connection: &Connection, clock: &dyn Clo
         longest_running_since: moment("SELECT min(started_at) FROM execution WHERE status = 'running'")?,
         taken_at: clock.now(),
     })
-}
-
-/// Whether a job has ended or is gone, for who begins to wait for it.
-pub(in crate::adapters::queue) fn has_ended(connection: &Connection, id: JobId) -> rusqlite::Result<bool> {
-    let status: Option<String> = connection
-        .prepare_cached("SELECT status FROM job WHERE id = ?1")?
-        .query_row([id.as_uuid().as_bytes()], |row| row.get(0))
-        .optional()?;
-    Ok(status.is_none_or(|status| JobStatus::from_word(&status).is_some_and(JobStatus::is_terminal)))
 }
 
 /// The hosts that drain, and how many executions each host runs.

@@ -1,5 +1,6 @@
 //! The jobs in SQLite: schema, rows and figures. All SQL that reads them is here; who writes, and when, is not.
 
+mod connection;
 mod counters;
 mod ended;
 mod failure;
@@ -10,10 +11,11 @@ mod readers;
 mod rows;
 mod schema;
 
+pub(super) use connection::keep_prepared;
 pub(super) use counters::{Counters, Deltas};
 pub(super) use ended::Ended;
-pub(super) use failure::{corrupt, failure};
-pub(super) use figures::{draining, has_ended, occupation, stats};
+pub(super) use failure::{corrupt, failure, repeat};
+pub(super) use figures::{draining, occupation, stats};
 pub(super) use list::page;
 pub(super) use new_rows::NewRows;
 pub(super) use readers::Readers;

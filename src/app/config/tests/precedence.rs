@@ -31,6 +31,7 @@ fn without_anything_the_documented_defaults_apply() {
     assert_eq!(settings.job.worker.labels.iter().count(), 0);
     assert_eq!(settings.job.worker.slots, 10);
     assert_eq!(settings.job.worker.grace, Duration::from_secs(10));
+    assert!(settings.job.worker.commands.allow.is_empty());
     assert!(!settings.telemetry.metrics.enabled);
     assert_eq!(settings.telemetry.metrics.path, "/metrics");
     assert_eq!(settings.telemetry.metrics.listen, None);

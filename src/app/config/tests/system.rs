@@ -56,7 +56,7 @@ pub(super) fn variable_of(key: &str) -> String {
 }
 
 /// Values other than the defaults, for every key that there is.
-pub(super) const GOOD: [(&str, &str); 22] = [
+pub(super) const GOOD: [(&str, &str); 23] = [
     ("data_dir", "/var/lib/osapi"),
     ("api.server.host", "0.0.0.0"),
     ("api.server.port", "0"),
@@ -77,6 +77,7 @@ pub(super) const GOOD: [(&str, &str); 22] = [
     ("job.worker.labels", "{Rack: 007, group: web.dev, size: 1.10}"),
     ("job.worker.slots", "1024"),
     ("job.worker.grace", "0s"),
+    ("job.worker.commands.allow", "[/bin/sh, /usr/bin/env]"),
     ("telemetry.metrics.path", "/internal/metrics~1"),
     ("telemetry.metrics.listen", "localhost:9464"),
 ];

@@ -1,0 +1,109 @@
+//! Values of paths, queries and headers that are refused: 400, the parameter named, no port asked.
+
+use super::{
+    call::{Call, call, get, post},
+    scene::{ID, Scene},
+};
+use crate::domain::OperationKind;
+
+const SUBMIT: &str = r#"{"operation":{"type":"node.os.get"},"target":"_any"}"#;
+const TWICE: &str = "it is there more than once";
+
+async fn refused(request: Call, field: &str, message: &str, what: &str) {
+    let answer = request.to(&Scene::new().app()).await;
+    assert_eq!(answer.status, 400, "{what}: {answer:?}");
+    let problem = answer.problem();
+    assert_eq!(problem.detail, "a value of the request is wrong");
+    assert_eq!(problem.field(), (field, message), "{what}");
+}
+
+#[tokio::test]
+async fn a_wrong_value_of_a_query_is_refused() {
+    let limit = "expected a whole number from 1 to 100";
+    let status = "expected one of queued, running, completed, failed, partial_failure, cancelled, expired, lost";
+    let operations = OperationKind::ALL.map(OperationKind::name).join(", ");
+    let operation = format!("unknown operation, expected one of {operations}");
+    let operation = operation.as_str();
+    let target = "expected _any, _all, a hostname or a label such as group:web";
+    let cursor = "expected the next_cursor of a page";
+    for (field, message, values) in [
+        ("limit", limit, &["0", "101", "-1", "1.5", "abc", "", "99999999999999999999", "1%zz", "%ff", " 1"][..]),
+        ("status", status, &["nope", "", "Queued", "failed,queued", "%ff", "failed%00"]),
+        ("operation", operation, &["node.nope", "", "node.os", "NODE.OS.GET"]),
+        ("target", target, &["", "_none", "a%20b", "group:", "group%3A", "web-", "%00"]),
+        ("worker", "expected a hostname", &["", "_any", "group:web", "a..b", "%E2%82%AC"]),
+        (
+            "cursor",
+            cursor,
+            &["", "2", "MTIz", ID, "0190000000007000800000000000000", "01900000000040008000000000000001", "%ff"],
+        ),
+    ] {
+        for value in values {
+            let query = format!("{field}={}", value.replace(' ', "%20"));
+            refused(get(&format!("/api/v1/jobs?{query}")), field, message, &query).await;
+        }
+        let twice = format!("{field}=1&{field}=1");
+        refused(get(&format!("/api/v1/jobs?{twice}")), field, TWICE, &twice).await;
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_value_of_a_path_is_refused_by_its_name_in_the_template() {
+    let id = "expected the id of a job, a UUID of version 7";
+    let uuid_4 = "a3bb189e-8bf9-4888-9912-ace4e6543002";
+    let without_hyphens = "01900000000070008000000000000001";
+    for value in
+        ["x", uuid_4, without_hyphens, "%zz", "%00", "..%2Fstats", "%20", "01900000-0000-7000-8000-00000000000g"]
+    {
+        let path = format!("/api/v1/jobs/{value}");
+        refused(get(&path), "id", id, &path).await;
+        refused(call("DELETE", &path).token("write"), "id", id, &path).await;
+        refused(post(&format!("{path}/retry")), "id", id, &path).await;
+        refused(post(&format!("{path}/cancel")), "id", id, &path).await;
+    }
+    refused(post("/api/v1/jobs//cancel"), "id", id, "nothing").await;
+    for value in ["_all", "group:web", "a_b", "-a", "a%2Fb", "%E2%82%AC", "a%20"] {
+        for verb in ["drain", "undrain"] {
+            let path = format!("/api/v1/workers/{value}/{verb}");
+            refused(post(&path), "hostname", "expected a hostname", &path).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_wait_is_refused() {
+    let words = "expected wait=N with a whole number of seconds";
+    let job = format!("/api/v1/jobs/{ID}");
+    for value in ["wait=abc", "wait=", "wait", "wait=-1", "wait=1.5", "wait=1s", "respond-async, wait=x", "wait=\"\""] {
+        refused(post("/api/v1/jobs").header("prefer", value).json(SUBMIT), "Prefer", words, value).await;
+        refused(get(&job).header("prefer", value), "Prefer", words, value).await;
+    }
+    let lines = get(&job).header("prefer", "handling=lenient").header("prefer", "wait=abc");
+    refused(lines, "Prefer", words, "two lines").await;
+}
+
+#[tokio::test]
+async fn a_wrong_idempotency_key_is_refused() {
+    let words = "expected 1 to 255 visible ASCII characters";
+    let long = "k".repeat(256);
+    for path in ["/api/v1/jobs".to_owned(), format!("/api/v1/jobs/{ID}/retry")] {
+        let maker = || if path.ends_with("retry") { post(&path) } else { post(&path).json(SUBMIT) };
+        for key in ["", &long, "a b", "a\tb"] {
+            refused(maker().header("idempotency-key", key), "Idempotency-Key", words, key).await;
+        }
+        let two = maker().header("idempotency-key", "a").header("idempotency-key", "b");
+        refused(two, "Idempotency-Key", TWICE, "two keys").await;
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_is_no_text_is_refused_rather_than_overlooked() {
+    let words = "expected visible ASCII characters";
+    for name in ["Idempotency-Key", "Prefer"] {
+        for value in ["schlüssel".as_bytes(), b"k\xe9"] {
+            refused(post("/api/v1/jobs").header(name, value).json(SUBMIT), name, words, name).await;
+            let second = post("/api/v1/jobs").header(name, "a").header(name, value).json(SUBMIT);
+            refused(second, name, words, name).await;
+        }
+    }
+}
