@@ -82,3 +82,17 @@ fn queries_on_pages_name_what_exists() {
         }
     }
 }
+
+#[test]
+fn plots_on_pages_are_what_the_script_draws() {
+    let page = Page::load("docs/observability.md");
+    let plots: Vec<&str> = page.links().filter(|link| link.starts_with("plots/")).collect();
+    assert!(plots.len() > 2, "{plots:?}");
+    for path in plots {
+        let plot = text(&format!("docs/{path}"));
+        for part in ["<svg ", "<title>", "<path class=\"series\"", ">OsapiDown<"] {
+            assert!(plot.contains(part), "{path} has no {part}");
+        }
+        assert!(plot.ends_with("</svg>\n"), "{path}");
+    }
+}
