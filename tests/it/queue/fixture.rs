@@ -27,12 +27,20 @@ pub(crate) struct Options {
     pub(crate) lease: Duration,
     pub(crate) retention_age: Duration,
     pub(crate) retention_jobs: u64,
+    /// How long removals stay visible, where there are others to see them.
+    pub(crate) removals_visible: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let day = Duration::from_hours(24);
-        Self { max_depth: 1000, lease: Duration::from_mins(1), retention_age: day, retention_jobs: 1000 }
+        Self {
+            max_depth: 1000,
+            lease: Duration::from_mins(1),
+            retention_age: day,
+            retention_jobs: 1000,
+            removals_visible: Duration::ZERO,
+        }
     }
 }
 

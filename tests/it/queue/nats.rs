@@ -1,6 +1,6 @@
 //! The NATS queue under the conformance suite: a process that serves the API and works, against a server of its own.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use osapi::{
     adapters::{
@@ -39,7 +39,7 @@ pub(super) fn config(url: String, directory: Option<&Path>, options: &Options) -
         max_depth: options.max_depth,
         lease: options.lease,
         retention: Retention { age: options.retention_age, max_jobs: options.retention_jobs, max_bytes: 1 << 30 },
-        removals_visible: Duration::ZERO,
+        removals_visible: options.removals_visible,
     }
 }
 
