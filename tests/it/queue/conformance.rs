@@ -19,11 +19,15 @@ use osapi::{
 use super::{
     embedded::Embedded,
     fixture::{Backend, Options, World, hostname, outcome, request, worker},
+    nats::Nats,
 };
 
-/// Runs every promise on an adapter.
+/// Runs every promise on every adapter.
 macro_rules! conformance {
-    ($adapter:ident: $backend:ty; $($promise:ident)+) => {
+    ($($adapter:ident: $backend:ty),+; $promises:tt) => {
+        $(conformance! { @ $adapter: $backend; $promises })+
+    };
+    (@ $adapter:ident: $backend:ty; [$($promise:ident)+]) => {
         mod $adapter {
             use super::*;
             $(
@@ -36,29 +40,33 @@ macro_rules! conformance {
     };
 }
 
-conformance! { embedded: Embedded;
-    an_accepted_job_runs_once_and_is_read_back
-    any_goes_to_one_host_and_a_host_gets_only_its_own
-    an_any_command_waits_for_a_host_that_runs_commands
-    the_oldest_is_claimed_first
-    a_claim_waits_for_work_without_asking_again
-    a_draining_host_claims_nothing
-    a_claim_that_nobody_takes_goes_back_without_an_attempt
-    tokens_grow_and_an_old_one_is_worth_nothing
-    a_lost_lease_requeues_what_is_safe_until_its_attempts_are_used_up
-    a_lost_lease_loses_what_must_not_run_twice
-    a_renewed_lease_holds
-    a_restart_decides_about_everything_that_ran
-    a_deadline_ends_what_waits
-    what_waits_is_cancelled_at_once
-    what_runs_is_asked_to_stop
-    a_job_of_many_hosts_ends_with_its_last
-    only_what_has_ended_is_deleted
-    one_key_makes_one_job_whatever_happens
-    lists_are_complete_newest_first_for_every_filter
-    retention_removes_what_has_ended_and_nothing_else
-    a_live_namesake_is_refused
-    slots_in_use_are_those_that_run
+conformance! {
+    embedded: Embedded,
+    nats: Nats;
+    [
+        an_accepted_job_runs_once_and_is_read_back
+        any_goes_to_one_host_and_a_host_gets_only_its_own
+        an_any_command_waits_for_a_host_that_runs_commands
+        the_oldest_is_claimed_first
+        a_claim_waits_for_work_without_asking_again
+        a_draining_host_claims_nothing
+        a_claim_that_nobody_takes_goes_back_without_an_attempt
+        tokens_grow_and_an_old_one_is_worth_nothing
+        a_lost_lease_requeues_what_is_safe_until_its_attempts_are_used_up
+        a_lost_lease_loses_what_must_not_run_twice
+        a_renewed_lease_holds
+        a_restart_decides_about_everything_that_ran
+        a_deadline_ends_what_waits
+        what_waits_is_cancelled_at_once
+        what_runs_is_asked_to_stop
+        a_job_of_many_hosts_ends_with_its_last
+        only_what_has_ended_is_deleted
+        one_key_makes_one_job_whatever_happens
+        lists_are_complete_newest_first_for_every_filter
+        retention_removes_what_has_ended_and_nothing_else
+        a_live_namesake_is_refused
+        slots_in_use_are_those_that_run
+    ]
 }
 
 async fn an_accepted_job_runs_once_and_is_read_back<B: Backend>() {

@@ -6,7 +6,10 @@ use futures_util::future::join_all;
 use osapi::{
     adapters::{
         clock::SystemClock,
-        queue::embedded::{EmbeddedConfig, EmbeddedQueue, OpenError, Retention},
+        queue::{
+            Retention,
+            embedded::{EmbeddedConfig, EmbeddedQueue, OpenError},
+        },
     },
     domain::{Effect, OperationKind},
     ports::{

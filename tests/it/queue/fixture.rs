@@ -27,12 +27,20 @@ pub(crate) struct Options {
     pub(crate) lease: Duration,
     pub(crate) retention_age: Duration,
     pub(crate) retention_jobs: u64,
+    /// How long removals stay visible, where there are others to see them.
+    pub(crate) removals_visible: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let day = Duration::from_hours(24);
-        Self { max_depth: 1000, lease: Duration::from_mins(1), retention_age: day, retention_jobs: 1000 }
+        Self {
+            max_depth: 1000,
+            lease: Duration::from_mins(1),
+            retention_age: day,
+            retention_jobs: 1000,
+            removals_visible: Duration::ZERO,
+        }
     }
 }
 
@@ -68,6 +76,12 @@ pub(crate) struct Reports(Mutex<Vec<JobEvent>>);
 impl JobEvents for Reports {
     fn committed(&self, events: &[JobEvent]) {
         self.0.lock().unwrap().extend_from_slice(events);
+    }
+}
+
+impl Reports {
+    pub(crate) fn count(&self, which: impl Fn(&JobEvent) -> bool) -> usize {
+        self.0.lock().unwrap().iter().filter(|event| which(event)).count()
     }
 }
 
@@ -122,7 +136,7 @@ impl<B: Backend> World<B> {
     }
 
     pub(crate) fn reported(&self, which: impl Fn(&JobEvent) -> bool) -> usize {
-        self.reports.0.lock().unwrap().iter().filter(|event| which(event)).count()
+        self.reports.count(which)
     }
 
     /// A new job; later ones have larger ids.

@@ -7,3 +7,7 @@ mod conformance;
 pub(crate) mod embedded;
 pub(crate) mod fixture;
 mod ledger;
+mod nats;
+mod nats_faults;
+mod nats_refusals;
+mod nats_server;

@@ -7,11 +7,13 @@ use rusqlite::{Connection, params};
 
 use super::{
     effects::Effects,
-    leases::Leases,
     transition::{Detail, apply, in_row},
 };
 use crate::{
-    adapters::queue::store::{corrupt, duration, micros, timestamp, word},
+    adapters::queue::{
+        leases::Leases,
+        store::{corrupt, duration, micros, timestamp, word},
+    },
     domain::{Effect, ExecutionEvent, Operation, OperationKind},
     ports::{
         driven::{Claim, ClaimRequest, ClaimToken},
@@ -25,7 +27,7 @@ pub(super) fn claim(
     now: Timestamp,
     request: &ClaimRequest,
     last_token: i64,
-    leases: &Leases,
+    leases: &Leases<i64>,
     effects: &mut Effects,
 ) -> rusqlite::Result<Vec<Claim>> {
     let worker = request.worker.to_string();

@@ -4,9 +4,9 @@ use std::sync::mpsc::SyncSender;
 
 use tokio::sync::oneshot;
 
-use super::submitting::NewRows;
 use crate::{
-    domain::{Hostname, JobId},
+    adapters::queue::store::{NewRows, repeat},
+    domain::{Hostname, Idempotency, JobId},
     ports::driven::{Cancelled, Claim, ClaimRequest, ClaimToken, Deleted, Outcome, QueueError},
 };
 
@@ -62,7 +62,7 @@ pub(super) enum Accepted {
 /// Something to write.
 pub(super) enum Command {
     Check(Pending<()>),
-    Submit(Box<NewRows>, Pending<Accepted>),
+    Submit(Box<NewRows>, Option<Idempotency>, Pending<Accepted>),
     Cancel(JobId, Pending<Cancelled>),
     Delete(JobId, Pending<Deleted>),
     Claim(ClaimRequest, Pending<Granted>),
@@ -77,7 +77,7 @@ impl Command {
     pub(super) fn fail(&mut self, error: QueueError) {
         match self {
             Self::Check(pending) | Self::Drain(.., pending) => pending.set(Err(error)),
-            Self::Submit(_, pending) => pending.set(Err(error)),
+            Self::Submit(.., pending) => pending.set(Err(error)),
             Self::Cancel(_, pending) => pending.set(Err(error)),
             Self::Delete(_, pending) => pending.set(Err(error)),
             Self::Finish(.., pending) => pending.set(Err(error)),
@@ -90,18 +90,13 @@ impl Command {
     pub(super) fn answer(self, undone: Option<&QueueError>) {
         match self {
             Self::Check(pending) | Self::Drain(.., pending) => pending.send(undone),
-            Self::Submit(_, pending) => pending.send(undone),
+            Self::Submit(.., pending) => pending.send(undone),
             Self::Cancel(_, pending) => pending.send(undone),
             Self::Delete(_, pending) => pending.send(undone),
             Self::Finish(.., pending) => pending.send(undone),
             Self::DropClaims(_) | Self::Claim(..) | Self::Close => {}
         }
     }
-}
-
-/// The same error once more, for everybody whom it meets.
-pub(super) fn repeat(error: &QueueError) -> QueueError {
-    QueueError::new(error.kind(), error.to_string())
 }
 
 /// Claims on their way to a worker. When nobody takes them, they go back.

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::ports::driven::Durability;
+use crate::{adapters::queue::Retention, ports::driven::Durability};
 
 /// What an embedded queue is made with.
 #[derive(Debug, Clone)]
@@ -17,15 +17,4 @@ pub struct EmbeddedConfig {
     pub lease: Duration,
     /// How long terminal jobs are kept.
     pub retention: Retention,
-}
-
-/// How long terminal jobs are kept: until any of these is exceeded.
-#[derive(Debug, Clone, Copy)]
-pub struct Retention {
-    /// Time since the end of a job.
-    pub age: Duration,
-    /// Terminal jobs.
-    pub max_jobs: u64,
-    /// Bytes of all records, about.
-    pub max_bytes: u64,
 }

@@ -1,12 +1,10 @@
 //! What a command does beside its rows. Nothing of it happens unless the rows are committed.
 
 use crate::{
-    adapters::queue::store::Deltas,
+    adapters::queue::{leases::Lease, store::Deltas},
     domain::JobId,
     ports::{driven::ClaimToken, driving::JobEvent},
 };
-
-use super::leases::Lease;
 
 /// What a command, or all commands of a transaction, do beside their rows.
 #[derive(Debug, Default)]
@@ -16,7 +14,7 @@ pub(super) struct Effects {
     /// What the core hears.
     pub(super) events: Vec<JobEvent>,
     /// Leases that begin.
-    pub(super) granted: Vec<(ClaimToken, Lease)>,
+    pub(super) granted: Vec<(ClaimToken, Lease<i64>)>,
     /// Leases that end because their run ended.
     pub(super) released: Vec<ClaimToken>,
     /// Leases that end while their holder may still run.

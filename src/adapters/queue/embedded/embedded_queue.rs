@@ -1,7 +1,6 @@
 //! The queue that the core sees: asks the writer to write, and readers to read.
 
 use std::{
-    collections::HashSet,
     fs::File,
     sync::{
         Arc, Mutex, PoisonError,
@@ -11,23 +10,23 @@ use std::{
 };
 
 use async_trait::async_trait;
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::{
     boot::{Booted, boot},
     command::{Accepted, Command, Pending},
     config::EmbeddedConfig,
-    leases::Leases,
     open_error::OpenError,
-    readers::Readers,
     registry::Registry,
-    submitting::{NewRows, known},
-    waiters::Waiters,
+    submitting::known,
     writer::{Due, Writer},
 };
 use crate::{
-    adapters::queue::store::{self, Counters, corrupt, timestamp},
+    adapters::queue::{
+        leases::Leases,
+        store::{self, Counters, NewRows, Readers, draining, stats},
+        waiters::Waiters,
+    },
     domain::{Hostname, Idempotency, InstanceId, Job, JobId, QueueStats, Worker},
     ports::{
         driven::{
@@ -46,7 +45,7 @@ pub struct EmbeddedQueue {
     commands: SyncSender<Command>,
     readers: Arc<Readers>,
     registry: Registry,
-    leases: Arc<Leases>,
+    leases: Arc<Leases<i64>>,
     waiters: Arc<Waiters>,
     clock: Arc<dyn Clock>,
     durability: Durability,
@@ -162,32 +161,6 @@ fn closed() -> QueueError {
     QueueError::new(QueueErrorKind::Unavailable, "the job store is closed")
 }
 
-fn draining(connection: &Connection) -> rusqlite::Result<HashSet<Hostname>> {
-    let mut statement = connection.prepare("SELECT hostname FROM draining")?;
-    let names = statement.query_map([], |row| row.get::<_, String>(0))?;
-    names.map(|name| name?.parse().map_err(|_| corrupt("a hostname that is none"))).collect()
-}
-
-/// All figures.
-fn stats(connection: &Connection, clock: &dyn Clock) -> rusqlite::Result<QueueStats> {
-    let counters = Counters::load(connection)?;
-    let moment = |sql: &str| -> rusqlite::Result<_> {
-        let at: Option<i64> = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
-        at.map(timestamp).transpose()
-    };
-    Ok(QueueStats {
-        jobs: counters.jobs_now(),
-        ledger: counters.ledger(),
-        depth: u64::try_from(counters.depth).unwrap_or_default(),
-        oldest_queued_at: moment(
-            "SELECT (SELECT created_at FROM job WHERE id = \
-             (SELECT min(job_id) FROM execution INDEXED BY execution_oldest WHERE status = 'queued'))",
-        )?,
-        longest_running_since: moment("SELECT min(started_at) FROM execution WHERE status = 'running'")?,
-        taken_at: clock.now(),
-    })
-}
-
 #[async_trait]
 impl JobQueue for EmbeddedQueue {
     fn info(&self) -> QueueInfo {
@@ -201,10 +174,11 @@ impl JobQueue for EmbeddedQueue {
     }
 
     async fn submit(&self, submission: Submission) -> Result<Submitted, QueueError> {
+        let idempotency = submission.idempotency.clone();
         let (rows, job) = NewRows::of(submission)?;
         let id = job.summary.id;
         self.waiters.expect(id);
-        let accepted = self.ask(|answer| Command::Submit(Box::new(rows), answer)).await;
+        let accepted = self.ask(|answer| Command::Submit(Box::new(rows), idempotency, answer)).await;
         if !matches!(accepted, Ok(Accepted::Created)) {
             self.waiters.forget(id);
         }

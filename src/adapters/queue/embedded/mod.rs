@@ -9,16 +9,13 @@ mod command;
 mod config;
 mod effects;
 mod embedded_queue;
-mod leases;
 mod open_error;
-mod readers;
 mod registry;
 mod retention;
 mod submitting;
 mod transition;
-mod waiters;
 mod writer;
 
-pub use config::{EmbeddedConfig, Retention};
+pub use config::EmbeddedConfig;
 pub use embedded_queue::EmbeddedQueue;
 pub use open_error::OpenError;

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 
-use super::{
-    config::Retention,
-    effects::{Effects, earliest},
-};
+use super::effects::{Effects, earliest};
 use crate::{
-    adapters::queue::store::{Counters, as_id, micros, word},
-    domain::{JobId, JobStatus, OperationKind},
+    adapters::queue::{
+        Retention,
+        store::{Counters, Ended, micros},
+    },
+    domain::JobId,
     ports::driven::Deleted,
 };
 
@@ -70,59 +70,21 @@ pub(super) fn over_limits(retention: &Retention, counters: &Counters) -> bool {
 
 /// Removes a job that somebody asked to remove.
 pub(super) fn delete(connection: &Connection, id: JobId, effects: &mut Effects) -> rusqlite::Result<Deleted> {
-    let found = connection
-        .prepare_cached("SELECT id, operation, status, bytes FROM job WHERE id = ?1")?
-        .query_row([id.as_uuid().as_bytes()], ended)
-        .optional()?;
-    let Some(job) = found else { return Ok(Deleted::NotFound) };
+    let Some(job) = Ended::find(connection, id)? else { return Ok(Deleted::NotFound) };
     if !job.status.is_terminal() {
         return Ok(Deleted::NotTerminal(job.status));
     }
-    remove(connection, &job, effects)?;
+    job.remove(connection, &mut effects.deltas)?;
     Ok(Deleted::Done)
-}
-
-struct Ended {
-    id: JobId,
-    operation: OperationKind,
-    status: JobStatus,
-    bytes: i64,
-}
-
-fn ended(row: &rusqlite::Row<'_>) -> rusqlite::Result<Ended> {
-    Ok(Ended {
-        id: as_id(row.get(0)?)?,
-        operation: word(row, 1, |name| OperationKind::from_name(name).ok(), "an unknown operation")?,
-        status: word(row, 2, JobStatus::from_word, "an unknown status")?,
-        bytes: row.get(3)?,
-    })
 }
 
 /// Removes the jobs that ended first, of those that ended until then.
 fn remove_ended(connection: &Connection, until: i64, at_most: i64, effects: &mut Effects) -> rusqlite::Result<usize> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, operation, status, bytes FROM job WHERE finished_at IS NOT NULL AND finished_at <= ?1 \
-         ORDER BY finished_at LIMIT ?2",
-    )?;
-    let jobs: Vec<Ended> = statement.query_map((until, at_most), ended)?.collect::<rusqlite::Result<_>>()?;
+    let jobs = Ended::first(connection, until, at_most)?;
     for job in &jobs {
-        remove(connection, job, effects)?;
+        job.remove(connection, &mut effects.deltas)?;
     }
     Ok(jobs.len())
-}
-
-fn remove(connection: &Connection, job: &Ended, effects: &mut Effects) -> rusqlite::Result<()> {
-    let id = job.id.as_uuid();
-    for sql in [
-        "DELETE FROM event WHERE job_id = ?1",
-        "DELETE FROM execution WHERE job_id = ?1",
-        "DELETE FROM job WHERE id = ?1",
-    ] {
-        connection.prepare_cached(sql)?.execute(params![id.as_bytes()])?;
-    }
-    effects.deltas.jobs[job.operation.index()][job.status.index()] -= 1;
-    effects.deltas.bytes -= job.bytes;
-    Ok(())
 }
 
 /// What the effects say about jobs that were removed in this transaction: a negative number.

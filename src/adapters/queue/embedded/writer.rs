@@ -17,15 +17,16 @@ use super::{
     command::{Command, Granted, Pending},
     config::EmbeddedConfig,
     effects::{Effects, earliest},
-    leases::Leases,
-    readers::Readers,
     retention::{delete, over_limits, sweep},
     submitting::submit,
     transition::{Detail, apply, earliest_deadline, in_row, open_rows, rows_past_deadline, running_rows},
-    waiters::Waiters,
 };
 use crate::{
-    adapters::queue::store::{Counters, failure, job, micros},
+    adapters::queue::{
+        leases::Leases,
+        store::{Counters, Readers, failure, job, micros},
+        waiters::Waiters,
+    },
     domain::{ExecutionEvent, Hostname, JobId},
     ports::{
         driven::{Cancelled, ClaimRequest, ClaimToken, Clock, Outcome, QueueError, QueueErrorKind},
@@ -47,7 +48,7 @@ pub(super) struct Writer {
     pub(super) config: EmbeddedConfig,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: Arc<dyn JobEvents>,
-    pub(super) leases: Arc<Leases>,
+    pub(super) leases: Arc<Leases<i64>>,
     pub(super) waiters: Arc<Waiters>,
     pub(super) readers: Arc<Readers>,
     pub(super) counters: Counters,
@@ -246,8 +247,9 @@ impl Writer {
     ) -> Result<(), QueueError> {
         let connection = &self.connection;
         match command {
-            Command::Submit(rows, answer) => {
-                answer.set(Ok(submit(connection, rows, depth, self.config.max_depth, effects).map_err(failure)?));
+            Command::Submit(rows, idempotency, answer) => {
+                answer.set(Ok(submit(connection, rows, idempotency.as_ref(), depth, self.config.max_depth, effects)
+                    .map_err(failure)?));
             }
             Command::Finish(token, outcome, answer) => {
                 answer.set(Ok(self.finish(now, *token, outcome, effects).map_err(failure)?));

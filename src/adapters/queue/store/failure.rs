@@ -18,6 +18,11 @@ pub(in crate::adapters::queue) fn failure(error: rusqlite::Error) -> QueueError 
     QueueError::new(kind, message).with_source(error)
 }
 
+/// The same error once more, for everybody whom it meets.
+pub(in crate::adapters::queue) fn repeat(error: &QueueError) -> QueueError {
+    QueueError::new(error.kind(), error.to_string())
+}
+
 /// A stored value that makes no sense.
 pub(in crate::adapters::queue) fn corrupt(what: &'static str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, what.into())

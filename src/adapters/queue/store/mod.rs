@@ -2,14 +2,22 @@
 
 mod connection;
 mod counters;
+mod ended;
 mod failure;
+mod figures;
 mod list;
+mod new_rows;
+mod readers;
 mod rows;
 mod schema;
 
 pub(super) use connection::keep_prepared;
 pub(super) use counters::{Counters, Deltas};
-pub(super) use failure::{corrupt, failure};
+pub(super) use ended::Ended;
+pub(super) use failure::{corrupt, failure, repeat};
+pub(super) use figures::{draining, occupation, stats};
 pub(super) use list::page;
+pub(super) use new_rows::NewRows;
+pub(super) use readers::Readers;
 pub(super) use rows::{as_id, duration, job, micros, timestamp, word};
 pub(super) use schema::{VERSION, migrate, version};

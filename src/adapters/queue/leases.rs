@@ -1,4 +1,6 @@
-//! Who runs what until when. In memory, on monotonic time: a restart of the process ends every lease.
+//! Who runs what until when, as far as this process granted it. In memory, on monotonic time.
+//!
+//! `R` is what a queue needs to find the run again: the row of an execution, or its record.
 
 use std::{
     collections::HashMap,
@@ -15,9 +17,9 @@ use crate::{
 
 /// A worker's right to one execution.
 #[derive(Debug)]
-pub(super) struct Lease {
-    /// Row of the execution.
-    pub(super) row: i64,
+pub(super) struct Lease<R> {
+    /// What runs.
+    pub(super) run: R,
     pub(super) job_id: JobId,
     pub(super) worker: Hostname,
     pub(super) granted: Instant,
@@ -29,30 +31,30 @@ pub(super) struct Lease {
 
 /// All leases.
 #[derive(Debug)]
-pub(super) struct Leases {
+pub(super) struct Leases<R> {
     length: Duration,
-    live: Mutex<HashMap<ClaimToken, Lease>>,
+    live: Mutex<HashMap<ClaimToken, Lease<R>>>,
 }
 
-impl Leases {
+impl<R: Clone> Leases<R> {
     pub(super) fn new(length: Duration) -> Self {
         Self { length, live: Mutex::default() }
     }
 
-    fn live(&self) -> MutexGuard<'_, HashMap<ClaimToken, Lease>> {
+    fn live(&self) -> MutexGuard<'_, HashMap<ClaimToken, Lease<R>>> {
         // Every change below is complete in itself.
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A lease from now on, at most until one lease after the deadline.
-    pub(super) fn grant(&self, row: i64, job_id: JobId, worker: Hostname, until_deadline: Duration) -> Lease {
+    pub(super) fn grant(&self, run: R, job_id: JobId, worker: Hostname, until_deadline: Duration) -> Lease<R> {
         let granted = Instant::now();
         let limit = granted + until_deadline + self.length;
         let until = limit.min(granted + self.length);
-        Lease { row, job_id, worker, granted, until, limit, revocation: watch::Sender::new(None) }
+        Lease { run, job_id, worker, granted, until, limit, revocation: watch::Sender::new(None) }
     }
 
-    pub(super) fn insert(&self, token: ClaimToken, lease: Lease) {
+    pub(super) fn insert(&self, token: ClaimToken, lease: Lease<R>) {
         self.live().insert(token, lease);
     }
 
@@ -87,9 +89,9 @@ impl Leases {
         }
     }
 
-    /// The execution's row, its job, and how long it has been running.
-    pub(super) fn held(&self, token: ClaimToken) -> Option<(i64, JobId, Duration)> {
-        self.live().get(&token).map(|lease| (lease.row, lease.job_id, lease.granted.elapsed()))
+    /// What runs, its job, and how long it has been running.
+    pub(super) fn held(&self, token: ClaimToken) -> Option<(R, JobId, Duration)> {
+        self.live().get(&token).map(|lease| (lease.run.clone(), lease.job_id, lease.granted.elapsed()))
     }
 
     /// What the holder hears; none when the lease has ended.
@@ -98,11 +100,11 @@ impl Leases {
     }
 
     /// Leases that have run out, with their executions.
-    pub(super) fn overdue(&self) -> Vec<(ClaimToken, JobId, i64)> {
+    pub(super) fn overdue(&self) -> Vec<(ClaimToken, JobId, R)> {
         let now = Instant::now();
         let live = self.live();
         let overdue = live.iter().filter(|(_, lease)| lease.until <= now);
-        overdue.map(|(token, lease)| (*token, lease.job_id, lease.row)).collect()
+        overdue.map(|(token, lease)| (*token, lease.job_id, lease.run.clone())).collect()
     }
 
     /// When the next lease runs out, unless it is renewed.
@@ -122,7 +124,7 @@ mod tests {
 
     const TOKEN: ClaimToken = ClaimToken(1);
 
-    fn leases(length: Duration, until_deadline: Duration) -> Leases {
+    fn leases(length: Duration, until_deadline: Duration) -> Leases<i64> {
         let leases = Leases::new(length);
         let id = JobId::try_from(uuid::Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000)).expect("version 7");
         let lease = leases.grant(7, id, "web-1".parse().expect("a hostname"), until_deadline);

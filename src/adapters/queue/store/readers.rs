@@ -13,9 +13,9 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
-use super::{command::repeat, waiters::Waiter};
+use super::{failure, job, keep_prepared, repeat};
 use crate::{
-    adapters::queue::store::{failure, job, keep_prepared},
+    adapters::queue::waiters::Waiter,
     domain::JobId,
     ports::driven::{QueueError, QueueErrorKind},
 };
@@ -27,14 +27,14 @@ const AT_ONCE: usize = 4;
 type Read = Box<dyn FnOnce(&mut Reader) + Send>;
 
 /// The threads that read.
-pub(super) struct Readers {
+pub(in crate::adapters::queue) struct Readers {
     desk: Arc<Desk>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Readers {
     /// Starts the threads; they open their connections when they first read.
-    pub(super) fn start(file: &Path) -> io::Result<Self> {
+    pub(in crate::adapters::queue) fn start(file: &Path) -> io::Result<Self> {
         let readers = Self { desk: Arc::default(), threads: Mutex::default() };
         for _ in 0..AT_ONCE {
             let (desk, reader) = (Arc::clone(&readers.desk), Reader { file: file.to_owned(), connection: None });
@@ -45,7 +45,7 @@ impl Readers {
     }
 
     /// Reads when it is its turn, unless nobody waits for it any more.
-    pub(super) async fn read<T: Send + 'static>(
+    pub(in crate::adapters::queue) async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, QueueError> {
@@ -61,7 +61,7 @@ impl Readers {
     }
 
     /// Tells those who waited for the end of a job what it is now.
-    pub(super) fn tell(&self, id: JobId, waiters: Vec<Waiter>) {
+    pub(in crate::adapters::queue) fn tell(&self, id: JobId, waiters: Vec<Waiter>) {
         let told = self.desk.put(Box::new(move |reader| {
             let read = reader.read(|connection| job(connection, id));
             for waiter in waiters {
@@ -74,7 +74,7 @@ impl Readers {
     }
 
     /// Lets running reads end, closes the connections and refuses all other reads.
-    pub(super) fn close(&self) {
+    pub(in crate::adapters::queue) fn close(&self) {
         let forgotten = self.desk.close();
         drop(forgotten);
         for thread in std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner)) {

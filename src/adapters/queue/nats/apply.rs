@@ -1,0 +1,374 @@
+//! Applies records of the state stream to the read model. Every record is absolute, so one that is skipped is not missed.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{
+    link::Stored,
+    names::{About, Names},
+    record::{
+        CancelRecord, DoneRecord, DrainingRecord, ExecutionRecord, JobEntry, JobRecord, LedgerRecord, Mark, Removed,
+        decode,
+    },
+};
+use crate::{
+    adapters::queue::store::{Deltas, Ended, NewRows, as_id, micros, word},
+    domain::{ErrorKind, ExecutionStatus, JobId, JobStatus, OperationKind, ResultDocument, Tally},
+    ports::driven::Submission,
+};
+
+/// What applying records leads to, beside the rows.
+#[derive(Default)]
+pub(super) struct Applied {
+    pub(super) deltas: Deltas,
+    /// Jobs that ended or were removed.
+    pub(super) ended: Vec<JobId>,
+    /// Writes that are stored.
+    pub(super) marks: Vec<Mark>,
+    /// The copy lacks removals that exist no more: it must begin anew.
+    pub(super) gap: bool,
+}
+
+/// Applies records in their order, in one transaction. `stored` hears of the writes in it before anybody can see them.
+pub(super) fn apply(
+    connection: &mut Connection,
+    names: &Names,
+    records: &[Stored],
+    stored: impl FnOnce(&[Mark]),
+) -> rusqlite::Result<Applied> {
+    let transaction = connection.transaction()?;
+    let mut applied = Applied::default();
+    for record in records {
+        one(&transaction, names, record, &mut applied)?;
+    }
+    applied.deltas.save(&transaction)?;
+    if let Some(last) = records.last() {
+        transaction.prepare_cached("UPDATE copy SET applied = ?1")?.execute([last.sequence])?;
+    }
+    stored(&applied.marks);
+    if !applied.gap {
+        transaction.commit()?;
+    }
+    Ok(applied)
+}
+
+/// Takes the ledger's checkpoint into an empty copy.
+pub(super) fn start_from(connection: &mut Connection, checkpoint: &LedgerRecord) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    let mut deltas = Deltas { created: checkpoint.created, ..Deltas::default() };
+    for (total, at_checkpoint) in deltas.completed.iter_mut().zip(&checkpoint.completed) {
+        *total = *at_checkpoint;
+    }
+    deltas.save(&transaction)?;
+    transaction.execute("UPDATE copy SET through = ?1, removed = ?2", (checkpoint.through, checkpoint.created))?;
+    transaction.commit()
+}
+
+fn one(connection: &Connection, names: &Names, stored: &Stored, applied: &mut Applied) -> rusqlite::Result<()> {
+    let unreadable = || tracing::error!(subject = stored.subject, "a record cannot be understood and is left out");
+    match names.about(&stored.subject) {
+        Some(About::Job(id)) => match decode::<JobEntry>(&stored.payload) {
+            Some(JobEntry::Job(record)) => job(connection, &record, applied)?,
+            Some(JobEntry::Removed(removed)) => remove(connection, id, stored.sequence, &removed, applied)?,
+            None => unreadable(),
+        },
+        Some(About::Execution(id, slot)) => match decode::<ExecutionRecord>(&stored.payload) {
+            Some(record) => execution(connection, id, &slot, stored.sequence, &record, applied)?,
+            None => unreadable(),
+        },
+        Some(About::Done(id)) => match decode::<DoneRecord>(&stored.payload) {
+            Some(record) => {
+                applied.marks.push(record.mark);
+                settle(connection, id, Some(&record), 0, applied)?;
+            }
+            None => unreadable(),
+        },
+        Some(About::Cancel(id)) => match decode::<CancelRecord>(&stored.payload) {
+            Some(record) => {
+                let id_bytes = id.as_uuid();
+                connection
+                    .prepare_cached(
+                        "UPDATE job SET cancel_requested_at = coalesce(cancel_requested_at, ?2) WHERE id = ?1",
+                    )?
+                    .execute((id_bytes.as_bytes(), record.at))?;
+                settle(connection, id, None, 0, applied)?;
+            }
+            None => unreadable(),
+        },
+        Some(About::Ledger) => match decode::<LedgerRecord>(&stored.payload) {
+            Some(record) => applied.gap |= !checkpoint(connection, &record)?,
+            None => unreadable(),
+        },
+        Some(About::Draining(host)) => {
+            let draining = decode::<DrainingRecord>(&stored.payload).is_some_and(|record| record.draining);
+            let sql = if draining {
+                "INSERT INTO draining (hostname) VALUES (?1) ON CONFLICT DO NOTHING"
+            } else {
+                "DELETE FROM draining WHERE hostname = ?1"
+            };
+            connection.prepare_cached(sql)?.execute([host])?;
+        }
+        None => tracing::debug!(subject = stored.subject, "a record of another version is left out"),
+    }
+    Ok(())
+}
+
+fn job(connection: &Connection, record: &JobRecord, applied: &mut Applied) -> rusqlite::Result<()> {
+    applied.marks.push(record.mark);
+    if Ended::find(connection, record.id)?.is_some() {
+        return Ok(());
+    }
+    let rows =
+        record.new_job().and_then(|job| NewRows::of(Submission { job, effect: record.effect, idempotency: None }).ok());
+    let Some((rows, _)) = rows else {
+        tracing::error!(job_id = %record.id, "a job cannot be understood and is left out");
+        return Ok(());
+    };
+    rows.insert(connection)?;
+    applied.deltas.add(&rows.deltas());
+    Ok(())
+}
+
+fn execution(
+    connection: &Connection,
+    id: JobId,
+    slot: &str,
+    sequence: u64,
+    record: &ExecutionRecord,
+    applied: &mut Applied,
+) -> rusqlite::Result<()> {
+    applied.marks.push(record.mark);
+    let id_bytes = *id.as_uuid().as_bytes();
+    let known = connection
+        .prepare_cached(
+            "SELECT id, status, coalesce(length(result), 0) + coalesce(length(error_message), 0) \
+             FROM execution WHERE job_id = ?1 AND slot = ?2",
+        )?
+        .query_row((id_bytes, slot), |row| {
+            let status = word(row, 1, ExecutionStatus::from_word, "an unknown status")?;
+            Ok((row.get::<_, i64>(0)?, status, row.get::<_, i64>(2)?))
+        })
+        .optional()?;
+    // An execution of a job that was removed.
+    let Some((row, from, bytes)) = known else { return Ok(()) };
+    let result = record.result.as_ref().map(ResultDocument::as_json);
+    connection
+        .prepare_cached(
+            "UPDATE execution SET worker = ?2, status = ?3, attempt = ?4, token = ?5, cancel_requested = ?6, \
+             started_at = ?7, finished_at = ?8, result = ?9, error_kind = ?10, error_message = ?11, sequence = ?12, \
+             session = ?13 WHERE id = ?1",
+        )?
+        .execute(params![
+            row,
+            record.worker.as_ref().map(crate::domain::Hostname::as_str),
+            record.status.as_str(),
+            record.attempt,
+            (record.status == ExecutionStatus::Running).then(|| record.token.unwrap_or(sequence).cast_signed()),
+            record.cancel_requested,
+            record.started_at,
+            record.finished_at,
+            result,
+            record.error.map(ErrorKind::as_str),
+            record.message,
+            sequence.cast_signed(),
+            record.session.as_ref().map(uuid::Uuid::as_bytes),
+        ])?;
+    remember(connection, &id_bytes, slot, record)?;
+    let first_start = record.history.first().map(|past| past.at).or(record.started_at);
+    connection
+        .prepare_cached("UPDATE job SET started_at = coalesce(min(started_at, ?2), started_at, ?2) WHERE id = ?1")?
+        .execute((id_bytes, first_start))?;
+    applied.deltas.depth +=
+        i64::from(record.status == ExecutionStatus::Queued) - i64::from(from == ExecutionStatus::Queued);
+    let length = result.map_or(0, str::len) + record.message.as_ref().map_or(0, String::len);
+    let grown = i64::try_from(length).unwrap_or(i64::MAX) - bytes;
+    settle(connection, id, None, grown, applied)
+}
+
+/// Earlier attempts, as the record tells them.
+fn remember(connection: &Connection, id: &[u8; 16], slot: &str, record: &ExecutionRecord) -> rusqlite::Result<()> {
+    if record.history.is_empty() {
+        return Ok(());
+    }
+    connection.prepare_cached("DELETE FROM event WHERE job_id = ?1 AND slot = ?2")?.execute((id, slot))?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO event (job_id, at, event, worker, message, slot) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    for past in &record.history {
+        let worker = past.worker.as_ref().map(crate::domain::Hostname::as_str);
+        insert.execute(params![id, past.at, past.event, worker, past.message, slot])?;
+    }
+    Ok(())
+}
+
+/// Brings a job's row and the figures up to its executions, and says whether something about it has to be written.
+fn settle(
+    connection: &Connection,
+    id: JobId,
+    done: Option<&DoneRecord>,
+    grown: i64,
+    applied: &mut Applied,
+) -> rusqlite::Result<()> {
+    let id_bytes = *id.as_uuid().as_bytes();
+    let known = connection
+        .prepare_cached("SELECT operation, status, cancel_requested_at IS NOT NULL FROM job WHERE id = ?1")?
+        .query_row([id_bytes], |row| {
+            let operation = word(row, 0, |name| OperationKind::from_name(name).ok(), "an unknown operation")?;
+            Ok((operation, word(row, 1, JobStatus::from_word, "an unknown status")?, row.get::<_, bool>(2)?))
+        })
+        .optional()?;
+    let Some((operation, from, cancelled)) = known else { return Ok(()) };
+
+    let mut tally = Tally::default();
+    let mut unasked: u32 = 0;
+    let mut counts = connection.prepare_cached(
+        "SELECT status, count(*), sum(status IN ('queued', 'running') AND NOT cancel_requested) \
+         FROM execution WHERE job_id = ?1 GROUP BY status",
+    )?;
+    let mut rows = counts.query([id_bytes])?;
+    while let Some(row) = rows.next()? {
+        tally.add(word(row, 0, ExecutionStatus::from_word, "an unknown status")?, row.get(1)?);
+        unasked += row.get::<_, u32>(2)?;
+    }
+    let all_ended = tally.job_status().is_terminal();
+    let status = match done {
+        _ if from.is_terminal() => from,
+        Some(done) => done.status,
+        // The end of a job of several executions has a record of its own, which somebody has to write.
+        None if all_ended && tally.total() > 1 => JobStatus::Running,
+        None => tally.job_status(),
+    };
+    let sql = if !status.is_terminal() && (all_ended || cancelled && unasked > 0) {
+        "INSERT INTO unsettled (job_id) VALUES (?1) ON CONFLICT DO NOTHING"
+    } else {
+        "DELETE FROM unsettled WHERE job_id = ?1"
+    };
+    connection.prepare_cached(sql)?.execute([id_bytes])?;
+
+    let last_end = || -> rusqlite::Result<Option<i64>> {
+        connection
+            .prepare_cached("SELECT max(finished_at) FROM execution WHERE job_id = ?1")?
+            .query_row([id_bytes], |row| row.get(0))
+    };
+    let finished_at = match done {
+        Some(done) => Some(done.at),
+        None if status.is_terminal() => last_end()?,
+        None => None,
+    };
+    connection
+        .prepare_cached(
+            "UPDATE job SET status = ?2, finished_at = coalesce(finished_at, ?3), bytes = bytes + ?4 WHERE id = ?1",
+        )?
+        .execute(params![id_bytes, status.as_str(), finished_at, grown])?;
+    applied.deltas.bytes += grown;
+    if status != from {
+        let figures = &mut applied.deltas.jobs[operation.index()];
+        figures[from.index()] -= 1;
+        figures[status.index()] += 1;
+        if status.is_terminal() {
+            applied.deltas.completed[status.index()] += 1;
+            applied.ended.push(id);
+        }
+    }
+    Ok(())
+}
+
+/// Removes a job. What it was in the ledger stays, also when the copy has never seen it.
+fn remove(
+    connection: &Connection,
+    id: JobId,
+    sequence: u64,
+    removed: &Removed,
+    applied: &mut Applied,
+) -> rusqlite::Result<()> {
+    applied.ended.push(id);
+    let known = Ended::find(connection, id)?;
+    if let Some(job) = &known {
+        let waiting: i64 = connection
+            .prepare_cached("SELECT count(*) FROM execution WHERE job_id = ?1 AND status = 'queued'")?
+            .query_row([id.as_uuid().as_bytes()], |row| row.get(0))?;
+        applied.deltas.depth -= waiting;
+        job.remove(connection, &mut applied.deltas)?;
+        connection.prepare_cached("DELETE FROM unsettled WHERE job_id = ?1")?.execute([id.as_uuid().as_bytes()])?;
+    }
+    // One that never was is in no ledger.
+    let Some(status) = removed.status else { return Ok(()) };
+    let through: u64 = connection.prepare_cached("SELECT through FROM copy")?.query_row([], |row| row.get(0))?;
+    if sequence <= through {
+        return Ok(());
+    }
+    if known.is_none() {
+        applied.deltas.created += 1;
+    }
+    if known.is_none_or(|job| !job.status.is_terminal()) {
+        applied.deltas.completed[status.index()] += 1;
+    }
+    connection
+        .prepare_cached("INSERT INTO removal (sequence, job_id, status, at, key) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![sequence.cast_signed(), id.as_uuid().as_bytes(), status.as_str(), removed.at, removed.key])?;
+    Ok(())
+}
+
+/// Whether the copy has seen every removal up to the checkpoint: then it holds what the checkpoint says.
+fn checkpoint(connection: &Connection, checkpoint: &LedgerRecord) -> rusqlite::Result<bool> {
+    let (through, removed): (u64, i64) = connection
+        .prepare_cached("SELECT through, removed FROM copy")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if checkpoint.through <= through {
+        return Ok(true);
+    }
+    let since: i64 = connection
+        .prepare_cached("SELECT count(*) FROM removal WHERE sequence <= ?1")?
+        .query_row([checkpoint.through], |row| row.get(0))?;
+    if removed + since != checkpoint.created {
+        return Ok(false);
+    }
+    connection.prepare_cached("DELETE FROM removal WHERE sequence <= ?1")?.execute([checkpoint.through])?;
+    connection
+        .prepare_cached("UPDATE copy SET through = ?1, removed = ?2")?
+        .execute((checkpoint.through, checkpoint.created))?;
+    Ok(true)
+}
+
+/// Executions about which something has to be decided.
+pub(super) struct Row {
+    pub(super) id: i64,
+    pub(super) job_id: JobId,
+    pub(super) slot: String,
+    pub(super) token: Option<u64>,
+    pub(super) sequence: u64,
+    pub(super) session: Option<uuid::Uuid>,
+    pub(super) needs_commands: bool,
+}
+
+/// Reads executions: `condition` is what follows `WHERE`.
+pub(super) fn executions(
+    connection: &Connection,
+    condition: &str,
+    values: impl rusqlite::Params,
+) -> rusqlite::Result<Vec<Row>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT id, job_id, slot, token, sequence, session, needs_commands FROM execution WHERE {condition}"
+        ))?
+        .query_map(values, |row| {
+            Ok(Row {
+                id: row.get(0)?,
+                job_id: as_id(row.get(1)?)?,
+                slot: row.get(2)?,
+                token: row.get::<_, Option<i64>>(3)?.map(i64::cast_unsigned),
+                sequence: row.get::<_, i64>(4)?.cast_unsigned(),
+                session: row.get::<_, Option<[u8; 16]>>(5)?.map(uuid::Uuid::from_bytes),
+                needs_commands: row.get(6)?,
+            })
+        })?
+        .collect()
+}
+
+/// Executions that waited beyond their deadline, the first of them.
+pub(super) fn late(connection: &Connection, now: jiff::Timestamp, at_most: u32) -> rusqlite::Result<Vec<Row>> {
+    executions(
+        connection,
+        "status = 'queued' AND deadline_at <= ?1 ORDER BY deadline_at LIMIT ?2",
+        (micros(now), at_most),
+    )
+}

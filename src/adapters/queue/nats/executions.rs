@@ -1,0 +1,309 @@
+//! Changes of executions: by compare-and-set on the record, and nothing else. What follows from a change is a hint.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, sleep_until},
+};
+use uuid::Uuid;
+
+use super::{
+    change::{Detail, change, untouched},
+    link::{Link, NotWritten, unavailable},
+    record::{Control, ExecutionRecord, Hint, JobEntry, JobRecord, Mark, decode, encode},
+    replica::Replica,
+    reports::Reports,
+};
+use crate::{
+    adapters::queue::leases::Leases,
+    domain::{ExecutionEvent, ExecutionStatus, JobId},
+    ports::driven::{ClaimToken, Clock, Outcome, QueueError},
+};
+
+/// How often a change is tried when others change the same record.
+const TRIES: u32 = 16;
+/// Pause before something is tried again that the server did not take.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// An execution that a worker of this process runs.
+pub(super) struct Held {
+    pub(super) job: Arc<JobRecord>,
+    pub(super) slot: String,
+    /// Its record and sequence, as this process last knew it.
+    pub(super) known: (ExecutionRecord, u64),
+}
+
+/// What became of an attempt to change an execution.
+pub(super) enum Changed {
+    /// The change is stored.
+    Made,
+    /// It is not what the caller meant any more: it has this record.
+    Other(Box<ExecutionRecord>),
+    /// The event cannot happen to it.
+    Impossible,
+}
+
+/// The executions.
+pub(super) struct Executions {
+    pub(super) session: Uuid,
+    pub(super) link: Arc<Link>,
+    pub(super) reports: Arc<Reports>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) leases: Leases<Arc<Held>>,
+    /// A lease began.
+    pub(super) granted: Notify,
+    pub(super) replica: Option<Arc<Replica>>,
+    /// Claims that are void and whose executions have to be told so.
+    void: Mutex<Vec<(ClaimToken, Arc<Held>)>>,
+}
+
+/// The token of an execution that runs, or ran last.
+pub(super) fn token_of(record: &ExecutionRecord, sequence: u64) -> ClaimToken {
+    ClaimToken(record.token.unwrap_or(sequence))
+}
+
+impl Executions {
+    pub(super) fn new(
+        session: Uuid,
+        link: Arc<Link>,
+        reports: Arc<Reports>,
+        clock: Arc<dyn Clock>,
+        lease: Duration,
+        replica: Option<Arc<Replica>>,
+    ) -> Self {
+        let (leases, granted, void) = (Leases::new(lease), Notify::new(), Mutex::default());
+        Self { session, link, reports, clock, leases, granted, replica, void }
+    }
+
+    /// This process wrote up to here.
+    pub(super) fn wrote(&self, sequence: u64) {
+        if let Some(replica) = &self.replica {
+            replica.progress.wrote(sequence);
+        }
+    }
+
+    /// The record of a job; none when it was removed or never was.
+    pub(super) async fn job(&self, id: JobId) -> Result<Option<Arc<JobRecord>>, QueueError> {
+        let stored = self.link.state(&self.link.names.job(id)).await?;
+        Ok(match stored.as_ref().and_then(|stored| decode(&stored.payload)) {
+            Some(JobEntry::Job(record)) => Some(Arc::from(record)),
+            _ => None,
+        })
+    }
+
+    /// The record of an execution and its sequence.
+    pub(super) async fn current(&self, job: &JobRecord, slot: &str) -> Result<(ExecutionRecord, u64), QueueError> {
+        match self.link.state(&self.link.names.execution(job.id, slot)).await? {
+            Some(stored) => decode(&stored.payload)
+                .map(|record| (record, stored.sequence))
+                .ok_or_else(|| unavailable("an execution's record cannot be understood")),
+            None => Ok((untouched(job, slot), 0)),
+        }
+    }
+
+    /// Applies an event, if `meant` says that the record is still the one that the caller means.
+    pub(super) async fn apply(
+        &self,
+        job: &JobRecord,
+        slot: &str,
+        known: Option<(ExecutionRecord, u64)>,
+        event: ExecutionEvent,
+        detail: Detail<'_>,
+        meant: impl Fn(&ExecutionRecord, u64) -> bool + Send + Sync,
+    ) -> Result<Changed, QueueError> {
+        let mut known = known;
+        for _ in 0..TRIES {
+            let fresh = known.is_none();
+            let (current, sequence) = match known.take() {
+                Some(known) => known,
+                None => self.current(job, slot).await?,
+            };
+            if !meant(&current, sequence) {
+                return Ok(Changed::Other(Box::new(current)));
+            }
+            let (now, mark) = (self.clock.now(), self.reports.mark());
+            let Some(change) = change(job, slot, &current, sequence, event, detail, now, mark) else {
+                if fresh {
+                    return Ok(Changed::Impossible);
+                }
+                continue;
+            };
+            self.reports.expect(mark, change.events);
+            let subject = self.link.names.execution(job.id, slot);
+            match self.link.write(&subject, encode(&change.record), Some(sequence)).await {
+                Ok(written) => {
+                    self.reports.stored(mark);
+                    self.wrote(written);
+                    self.follow_up(job, slot, (&current, sequence), (&change.record, written), event).await;
+                    return Ok(Changed::Made);
+                }
+                Err(NotWritten::Conflict) => self.reports.refused(mark),
+                Err(NotWritten::Failed(error)) => {
+                    self.reports.refused(mark);
+                    return Err(error);
+                }
+                // The report waits for the write to show itself.
+                Err(NotWritten::Uncertain(error)) => return Err(error.possibly_applied()),
+            }
+        }
+        Err(unavailable("an execution keeps changing"))
+    }
+
+    /// Tells those whom a change concerns.
+    async fn follow_up(
+        &self,
+        job: &JobRecord,
+        slot: &str,
+        (before, sequence): (&ExecutionRecord, u64),
+        (after, written): (&ExecutionRecord, u64),
+        event: ExecutionEvent,
+    ) {
+        if after.status == ExecutionStatus::Queued {
+            self.hint(job.id, slot, job.needs_commands(), written).await;
+        }
+        let Some(session) = before.session.filter(|_| before.status == ExecutionStatus::Running) else { return };
+        let token = token_of(before, sequence);
+        match event {
+            ExecutionEvent::CancelRequested => self.tell(session, Control::Cancel(token.0)).await,
+            ExecutionEvent::WorkerVanished => self.tell(session, Control::Fence(token.0)).await,
+            _ => {}
+        }
+    }
+
+    /// Says that an execution waits.
+    pub(super) async fn hint(&self, job_id: JobId, slot: &str, needs_commands: bool, sequence: u64) {
+        let hint = Hint { job_id, slot: slot.to_owned(), sequence };
+        self.link.hint(self.link.names.work(slot, needs_commands), encode(&hint)).await;
+    }
+
+    /// Tells a process something, this one at once.
+    async fn tell(&self, session: Uuid, control: Control) {
+        if session == self.session {
+            self.hear(&control);
+        } else {
+            self.link.hint(self.link.names.control(session), encode(&control)).await;
+        }
+    }
+
+    /// What this process is told about its runs.
+    pub(super) fn hear(&self, control: &Control) {
+        match control {
+            Control::Cancel(token) => self.leases.ask_to_cancel(ClaimToken(*token)),
+            Control::Fence(token) => self.leases.fence(ClaimToken(*token)),
+            Control::Alive(_) | Control::Draining(_) => {}
+        }
+    }
+
+    /// Ends a run, if it still runs under this token.
+    pub(super) async fn finish(&self, token: ClaimToken, outcome: &Outcome) -> Result<bool, QueueError> {
+        let Some((held, _, ran)) = self.leases.held(token) else { return Ok(false) };
+        let detail = Detail { outcome: Some(outcome), ran: Some(ran), ..Detail::default() };
+        let meant = |record: &ExecutionRecord, sequence| {
+            record.status == ExecutionStatus::Running && token_of(record, sequence) == token
+        };
+        let known = Some(held.known.clone());
+        match self.apply(&held.job, &held.slot, known, outcome.event, detail, meant).await? {
+            Changed::Made => {
+                self.leases.remove(token);
+                Ok(true)
+            }
+            // Stored by an earlier attempt whose answer was lost.
+            Changed::Other(record)
+                if record.mark.session == self.session
+                    && record.token == Some(token.0)
+                    && record.status.is_terminal() =>
+            {
+                self.reports.stored(record.mark);
+                self.leases.remove(token);
+                Ok(true)
+            }
+            Changed::Other(_) => {
+                self.leases.fence(token);
+                Ok(false)
+            }
+            Changed::Impossible => Ok(false),
+        }
+    }
+
+    /// Looks whether a claim still stands, and whether a cancellation was asked for that was not heard.
+    pub(super) async fn look(&self, token: ClaimToken) -> Result<bool, QueueError> {
+        let Some((held, ..)) = self.leases.held(token) else { return Ok(false) };
+        let (record, sequence) = self.current(&held.job, &held.slot).await?;
+        let stands = record.status == ExecutionStatus::Running && token_of(&record, sequence) == token;
+        if stands && record.cancel_requested {
+            self.leases.ask_to_cancel(token);
+        }
+        if !stands && self.leases.held(token).is_some() {
+            self.leases.fence(token);
+        }
+        Ok(stands)
+    }
+
+    /// Gives a claim back that never reached its worker. Tried until the server takes it.
+    pub(super) async fn drop_claim(&self, job: &JobRecord, slot: &str, token: ClaimToken) {
+        let meant = |record: &ExecutionRecord, sequence| {
+            record.status == ExecutionStatus::Running && token_of(record, sequence) == token
+        };
+        let event = ExecutionEvent::ClaimDropped;
+        while let Err(error) = self.apply(job, slot, None, event, Detail::default(), meant).await {
+            tracing::debug!(%error, "a claim that nobody took could not be given back yet");
+            if self.link.is_closed() {
+                return;
+            }
+            sleep(AGAIN).await;
+        }
+        self.leases.remove(token);
+    }
+
+    /// Finds out what became of a claim whose answer was lost, and gives it back when it was made.
+    pub(super) async fn resolve_claim(&self, job: &JobRecord, slot: &str, mark: Mark) {
+        let (record, sequence) = loop {
+            match self.current(job, slot).await {
+                Ok(found) => break found,
+                Err(_) if self.link.is_closed() => return,
+                Err(error) => tracing::debug!(%error, "what became of a claim is not known yet"),
+            }
+            sleep(AGAIN).await;
+        };
+        if record.mark == mark {
+            self.reports.stored(mark);
+            self.drop_claim(job, slot, token_of(&record, sequence)).await;
+        } else {
+            self.reports.refused(mark);
+        }
+    }
+
+    /// Ends leases of this process that nobody renewed. Runs until it is aborted.
+    pub(super) async fn keep_leases(&self) {
+        loop {
+            let next = self.leases.next_end().map(Instant::from_std);
+            let pending = !self.void.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+            let next = if pending { Some(Instant::now() + AGAIN) } else { next };
+            tokio::select! {
+                () = self.granted.notified() => continue,
+                () = async { match next { Some(at) => sleep_until(at).await, None => std::future::pending().await } } => {}
+            }
+            for (token, job_id, held) in self.leases.overdue() {
+                tracing::warn!(%job_id, "a lease ended without a word from its worker");
+                self.void.lock().unwrap_or_else(PoisonError::into_inner).push((token, held));
+            }
+            let void = std::mem::take(&mut *self.void.lock().unwrap_or_else(PoisonError::into_inner));
+            for (token, held) in void {
+                let meant = |record: &ExecutionRecord, sequence| {
+                    record.status == ExecutionStatus::Running && token_of(record, sequence) == token
+                };
+                let (event, detail) = (ExecutionEvent::WorkerVanished, Detail::default());
+                let ended = self.apply(&held.job, &held.slot, None, event, detail, meant).await;
+                self.leases.fence(token);
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "the end of a lease could not be recorded yet");
+                    self.void.lock().unwrap_or_else(PoisonError::into_inner).push((token, held));
+                }
+            }
+        }
+    }
+}

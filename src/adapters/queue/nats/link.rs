@@ -1,0 +1,340 @@
+//! The connection: whether it is there, and the few ways in which records are written and read over it.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_nats::{
+    Client, ConnectOptions, Event, ServerError,
+    jetstream::{
+        Context, ErrorCode,
+        context::{ContextBuilder, PublishErrorKind},
+        message::PublishMessage,
+        stream::{LastRawMessageErrorKind, Stream},
+    },
+};
+use tokio::{sync::watch, time::timeout};
+
+use super::{config::NatsServer, connect_error::ConnectError, names::Names, streams::Streams};
+use crate::ports::driven::{MetricsPort, QueueError, QueueErrorKind};
+
+/// How long an answer of the server may take: a caller hears within a second that there is none.
+pub(super) const ANSWER: Duration = Duration::from_millis(800);
+/// How long the server has at the start.
+const START: Duration = Duration::from_secs(5);
+/// A frozen server is noticed after two of these.
+const PING: Duration = Duration::from_secs(5);
+/// Longest pause between attempts to connect again.
+const RECONNECT: Duration = Duration::from_millis(500);
+
+/// A record as it is stored.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    pub(super) subject: String,
+    pub(super) sequence: u64,
+    pub(super) payload: Vec<u8>,
+}
+
+/// Why a record was not written.
+#[derive(Debug)]
+pub(super) enum NotWritten {
+    /// The subject's last record is another one than expected.
+    Conflict,
+    /// It certainly is not stored.
+    Failed(QueueError),
+    /// It may be stored all the same.
+    Uncertain(QueueError),
+}
+
+impl NotWritten {
+    /// For a caller that cannot do anything about it.
+    pub(super) fn into_error(self) -> QueueError {
+        match self {
+            Self::Conflict => unavailable("somebody else keeps changing the same record"),
+            Self::Failed(error) => error,
+            Self::Uncertain(error) => error.possibly_applied(),
+        }
+    }
+}
+
+/// The state of the connection: how often it was made, and whether it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Connected {
+    pub(super) times: u64,
+    pub(super) now: bool,
+}
+
+/// The connection.
+pub(super) struct Link {
+    pub(super) client: Client,
+    pub(super) context: Context,
+    pub(super) names: Names,
+    pub(super) streams: Streams,
+    state: watch::Sender<Connected>,
+    closing: Arc<AtomicBool>,
+}
+
+impl Link {
+    /// Connects and makes the streams that are not there.
+    pub(super) async fn open(
+        server: &NatsServer,
+        key_age: Duration,
+        metrics: Arc<dyn MetricsPort>,
+    ) -> Result<Self, ConnectError> {
+        let names = Names::new(&server.prefix).ok_or_else(|| ConnectError::Prefix { prefix: server.prefix.clone() })?;
+        let state = watch::Sender::new(Connected { times: 0, now: false });
+        let violation: Arc<Mutex<Option<String>>> = Arc::default();
+        let closing = Arc::new(AtomicBool::new(false));
+        let (told, heard, ending) = (state.clone(), Arc::clone(&violation), Arc::clone(&closing));
+        let options = options(server).await?.event_callback(move |event| {
+            hear(&event, &told, &heard, &*metrics, &ending);
+            std::future::ready(())
+        });
+        let servers = server.urls.join(", ");
+        let connecting = timeout(START, options.connect(&server.urls[..]));
+        let client = match connecting.await {
+            Ok(connected) => connected.map_err(|error| refusal(&error, servers))?,
+            Err(_) => return Err(ConnectError::Unreachable { servers, detail: "no answer".to_owned() }),
+        };
+        let info = client.server_info();
+        if !client.is_server_compatible(2, 10, 0) {
+            return Err(ConnectError::TooOld { found: info.version });
+        }
+        if !info.jetstream {
+            return Err(ConnectError::NoJetStream { place: "on the NATS server" });
+        }
+        let patient = ContextBuilder::new().timeout(START).build(client.clone());
+        let context = ContextBuilder::new().timeout(ANSWER).ack_timeout(ANSWER).build(client.clone());
+        let streams = Streams::open(&patient, &context, &names, server.replicas, key_age).await.map_err(|error| {
+            let violation = violation.lock().unwrap_or_else(PoisonError::into_inner).take();
+            violation.map_or(error, |violation| ConnectError::Permission { violation })
+        })?;
+        state.send_if_modified(|state| {
+            let changed = !state.now;
+            *state = Connected { times: state.times.max(1), now: true };
+            changed
+        });
+        Ok(Self { client, context, names, streams, state, closing })
+    }
+
+    /// Follows the state of the connection.
+    pub(super) fn watch(&self) -> watch::Receiver<Connected> {
+        self.state.subscribe()
+    }
+
+    /// Whether the connection is there.
+    pub(super) fn is_up(&self) -> bool {
+        self.state.borrow().now
+    }
+
+    /// Whether the connection was given up for good.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    fn up(&self) -> Result<(), QueueError> {
+        if self.is_up() { Ok(()) } else { Err(unavailable("the NATS server cannot be reached")) }
+    }
+
+    /// Writes a record, if the last one of its subject has this sequence; 0 stands for none.
+    pub(super) async fn write(
+        &self,
+        subject: &str,
+        payload: Vec<u8>,
+        expected: Option<u64>,
+    ) -> Result<u64, NotWritten> {
+        // A record that is sent without a connection would be stored whenever there is one again.
+        self.up().map_err(NotWritten::Failed)?;
+        let mut message = PublishMessage::build().payload(payload.into());
+        if let Some(sequence) = expected {
+            message = message.expected_last_subject_sequence(sequence);
+        }
+        let sent = self.context.send_publish(subject.to_owned(), message).await;
+        let acknowledged = match sent {
+            Ok(acknowledgement) => timeout(ANSWER, acknowledgement.into_future()).await,
+            Err(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
+                return Err(NotWritten::Failed(
+                    unavailable("a record is larger than the NATS server takes").with_source(error),
+                ));
+            }
+            Err(error) => {
+                return Err(NotWritten::Uncertain(unavailable("a record could not be sent").with_source(error)));
+            }
+        };
+        match acknowledged {
+            Ok(Ok(acknowledgement)) => Ok(acknowledgement.sequence),
+            Ok(Err(error)) => Err(not_written(error)),
+            Err(_) => Err(NotWritten::Uncertain(unavailable("the NATS server does not answer"))),
+        }
+    }
+
+    /// The last record of a subject, as the stream's leader knows it.
+    pub(super) async fn last(&self, stream: &Stream<()>, subject: &str) -> Result<Option<Stored>, QueueError> {
+        self.up()?;
+        match timeout(ANSWER, stream.get_last_raw_message_by_subject(subject)).await {
+            Ok(Ok(message)) => Ok(Some(Stored {
+                subject: message.subject.to_string(),
+                sequence: message.sequence,
+                payload: message.payload.into(),
+            })),
+            Ok(Err(error)) => match error.kind() {
+                LastRawMessageErrorKind::NoMessageFound => Ok(None),
+                _ => Err(unavailable("the NATS server cannot be read").with_source(error)),
+            },
+            Err(_) => Err(unavailable("the NATS server does not answer")),
+        }
+    }
+
+    /// The last record of a subject of the state stream.
+    pub(super) async fn state(&self, subject: &str) -> Result<Option<Stored>, QueueError> {
+        self.last(&self.streams.state, subject).await
+    }
+
+    /// Sends something that may be lost.
+    pub(super) async fn hint(&self, subject: String, payload: Vec<u8>) {
+        if self.is_up()
+            && let Err(error) = self.client.publish(subject, payload.into()).await
+        {
+            tracing::debug!(%error, "a hint was not sent");
+        }
+    }
+
+    /// Removes everything that a subject filter matches.
+    pub(super) async fn purge(&self, filter: String) -> Result<(), QueueError> {
+        self.up()?;
+        let purge = self.streams.state.purge().filter(filter).into_future();
+        match timeout(ANSWER, purge).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(unavailable("records cannot be removed").with_source(error)),
+            Err(_) => Err(unavailable("the NATS server does not answer")),
+        }
+    }
+
+    /// Sends what waits to be sent and closes the connection.
+    pub(super) async fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+        self.state.send_modify(|state| state.now = false);
+        let _ = timeout(ANSWER, self.client.drain()).await;
+    }
+}
+
+/// An error of this kind and these words.
+pub(super) fn unavailable(message: &str) -> QueueError {
+    QueueError::new(QueueErrorKind::Unavailable, message)
+}
+
+async fn options(server: &NatsServer) -> Result<ConnectOptions, ConnectError> {
+    let mut options = ConnectOptions::new()
+        .name(format!("osapi {}", env!("CARGO_PKG_VERSION")))
+        .ping_interval(PING)
+        .connection_timeout(START)
+        .subscription_capacity(8_192)
+        .reconnect_delay_callback(|attempt| {
+            RECONNECT.min(Duration::from_millis(25 * u64::try_from(attempt).unwrap_or(u64::MAX).min(100)))
+        });
+    if let Some((user, password)) = &server.user {
+        options = options.user_and_password(user.clone(), password.clone());
+    }
+    if let Some(path) = &server.credentials_file {
+        let file = |source| ConnectError::File { path: path.clone(), source };
+        options = options.credentials_file(path).await.map_err(file)?;
+    }
+    let files = [&server.tls.ca_file]
+        .into_iter()
+        .flatten()
+        .chain(server.tls.certificate.iter().flat_map(|(certificate, key)| [certificate, key]));
+    for path in files {
+        std::fs::File::open(path).map_err(|source| ConnectError::File { path: path.clone(), source })?;
+    }
+    if let Some(authority) = &server.tls.ca_file {
+        options = options.add_root_certificates(authority.clone()).require_tls(true);
+    }
+    if let Some((certificate, key)) = &server.tls.certificate {
+        options = options.add_client_certificate(certificate.clone(), key.clone()).require_tls(true);
+    }
+    Ok(options)
+}
+
+fn refusal(error: &async_nats::ConnectError, servers: String) -> ConnectError {
+    use async_nats::ConnectErrorKind as Kind;
+    // The client wraps what the last server said.
+    let mut detail = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        detail = inner.to_string();
+        source = inner.source();
+    }
+    let denied = detail.to_lowercase().contains("authorization");
+    match error.kind() {
+        Kind::Authentication | Kind::AuthorizationViolation => ConnectError::Refused { servers },
+        _ if denied => ConnectError::Refused { servers },
+        Kind::Tls => ConnectError::Tls { servers, detail },
+        _ if detail.to_lowercase().contains("certificate") => ConnectError::Tls { servers, detail },
+        _ => ConnectError::Unreachable { servers, detail },
+    }
+}
+
+/// Notes what happens to the connection, in one log line per change.
+fn hear(
+    event: &Event,
+    state: &watch::Sender<Connected>,
+    violation: &Mutex<Option<String>>,
+    metrics: &dyn MetricsPort,
+    closing: &AtomicBool,
+) {
+    match event {
+        Event::Connected => {
+            let again = state.borrow().times > 0;
+            state.send_modify(|state| *state = Connected { times: state.times + 1, now: true });
+            if again {
+                metrics.queue_reconnected();
+                tracing::info!("the NATS server can be reached again");
+            }
+        }
+        Event::Disconnected if !closing.load(Ordering::SeqCst) => {
+            if state.send_if_modified(|state| std::mem::replace(&mut state.now, false)) {
+                tracing::warn!("the NATS server cannot be reached, trying again until it can");
+            }
+        }
+        Event::ServerError(ServerError::Other(said)) if said.to_lowercase().contains("permissions violation") => {
+            let mut violation = violation.lock().unwrap_or_else(PoisonError::into_inner);
+            if violation.replace(said.clone()).is_none() {
+                tracing::error!(said, "the NATS user lacks a permission");
+            }
+        }
+        other => tracing::debug!(event = %other, "the connection to the NATS server"),
+    }
+}
+
+fn not_written(error: async_nats::jetstream::context::PublishError) -> NotWritten {
+    match error.kind() {
+        PublishErrorKind::WrongLastSequence => NotWritten::Conflict,
+        // Nobody listens: JetStream is not there yet after a restart.
+        PublishErrorKind::StreamNotFound => {
+            NotWritten::Failed(unavailable("the NATS server stores nothing now").with_source(error))
+        }
+        PublishErrorKind::Other => {
+            let code = std::error::Error::source(&error)
+                .and_then(|source| source.downcast_ref::<async_nats::jetstream::Error>())
+                .map(async_nats::jetstream::Error::error_code);
+            match code {
+                Some(code) if is_full(code) => {
+                    let message = "no space is left for the NATS stream";
+                    NotWritten::Failed(QueueError::new(QueueErrorKind::StorageFull, message).with_source(error))
+                }
+                Some(_) => NotWritten::Failed(unavailable("the NATS server refuses a record").with_source(error)),
+                None => NotWritten::Uncertain(unavailable("the NATS server's answer is unreadable").with_source(error)),
+            }
+        }
+        _ => NotWritten::Uncertain(unavailable("the NATS server does not answer").with_source(error)),
+    }
+}
+
+fn is_full(code: ErrorCode) -> bool {
+    [ErrorCode::INSUFFICIENT_RESOURCES, ErrorCode::STORAGE_RESOURCES_EXCEEDED, ErrorCode::STREAM_STORE_FAILED]
+        .contains(&code)
+}

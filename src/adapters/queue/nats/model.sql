@@ -1,0 +1,30 @@
+-- What a copy of the state stream needs beside the tables of every store. A copy can always be made anew.
+
+ALTER TABLE execution ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE execution ADD COLUMN session BLOB;
+-- The slot whose earlier attempt an event belongs to.
+ALTER TABLE event ADD COLUMN slot TEXT;
+
+-- Which stream this is a copy of, and how far it goes.
+CREATE TABLE copy (
+    one     INTEGER PRIMARY KEY CHECK (one = 1),
+    stream  TEXT NOT NULL,
+    applied INTEGER NOT NULL,
+    -- The ledger's checkpoint: all removals up to this sequence are these.
+    through INTEGER NOT NULL DEFAULT 0,
+    removed INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- Removals after the checkpoint.
+CREATE TABLE removal (
+    sequence INTEGER PRIMARY KEY,
+    job_id   BLOB NOT NULL,
+    status   TEXT NOT NULL,
+    at       INTEGER NOT NULL,
+    key      TEXT
+) STRICT;
+
+-- Jobs about which something has to be written: their end, or the cancellation of their executions.
+CREATE TABLE unsettled (
+    job_id BLOB PRIMARY KEY
+) STRICT, WITHOUT ROWID;

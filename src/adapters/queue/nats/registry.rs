@@ -1,0 +1,201 @@
+//! The workers of this process: their signs of life, and who may have a name.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_nats::client::RequestErrorKind;
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use tokio::{sync::watch, time::timeout};
+use uuid::Uuid;
+
+use super::{
+    executions::Executions,
+    link::{Link, NotWritten, unavailable},
+    record::{Control, DrainingRecord, WorkerRecord, decode, encode},
+};
+use crate::{
+    domain::{Hostname, InstanceId, Worker, worker::HEARTBEAT_EXPIRY},
+    ports::driven::{Clock, QueueError, QueueErrorKind},
+};
+
+/// How long the holder of a name has to say that it lives.
+const ALIVE: Duration = Duration::from_millis(800);
+/// How often a record is tried that others write too.
+const TRIES: u32 = 4;
+
+/// What this process says about its workers.
+pub(super) struct Registry {
+    session: Uuid,
+    link: Arc<Link>,
+    clock: Arc<dyn Clock>,
+    /// Workers of this process and when they last gave a sign of life.
+    own: Mutex<HashMap<Hostname, (Uuid, Timestamp)>>,
+    /// Hosts that this process claims for, and whether they may.
+    draining: Mutex<HashMap<Hostname, watch::Sender<bool>>>,
+}
+
+impl Registry {
+    pub(super) fn new(session: Uuid, link: Arc<Link>, clock: Arc<dyn Clock>) -> Self {
+        Self { session, link, clock, own: Mutex::default(), draining: Mutex::default() }
+    }
+
+    fn own(&self) -> MutexGuard<'_, HashMap<Hostname, (Uuid, Timestamp)>> {
+        // Every change is complete in itself.
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn draining(&self) -> MutexGuard<'_, HashMap<Hostname, watch::Sender<bool>>> {
+        self.draining.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether an instance lives in this process.
+    fn lives_here(&self, instance: Uuid) -> bool {
+        let now = self.clock.now();
+        let fresh = |at: &Timestamp| now.duration_since(*at) <= HEARTBEAT_EXPIRY.try_into().unwrap_or_default();
+        self.own().values().any(|(own, at)| *own == instance && fresh(at))
+    }
+
+    /// Whether the worker of a record lives. One whose process has no connection any more does not; one that does not
+    /// answer may.
+    async fn lives(&self, record: &WorkerRecord) -> Result<bool, QueueError> {
+        if record.session == self.session {
+            return Ok(self.lives_here(record.instance));
+        }
+        let question = encode(&Control::Alive(record.instance));
+        let asked = self.link.client.request(self.link.names.control(record.session), question.into());
+        match timeout(ALIVE, asked).await {
+            Ok(Ok(answer)) => Ok(decode::<bool>(&answer.payload).unwrap_or(true)),
+            Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders => Ok(false),
+            Ok(Err(error)) if error.kind() != RequestErrorKind::TimedOut => {
+                Err(unavailable("the holder of a hostname cannot be asked").with_source(error))
+            }
+            _ => Ok(true),
+        }
+    }
+
+    /// Enters a worker, or refreshes it. Returns the sequence of its record.
+    pub(super) async fn heartbeat(&self, worker: &Worker) -> Result<u64, QueueError> {
+        let subject = self.link.names.worker(&worker.hostname);
+        for _ in 0..TRIES {
+            let stored = self.link.last(&self.link.streams.workers, &subject).await?;
+            let sequence = stored.as_ref().map_or(0, |stored| stored.sequence);
+            let holder = stored.and_then(|stored| decode::<WorkerRecord>(&stored.payload));
+            if let Some(holder) = holder.filter(|holder| !holder.left && holder.instance != worker.instance.0)
+                && self.lives(&holder).await?
+            {
+                self.give_up(&worker.hostname, worker.instance);
+                let message = format!("another live worker has the hostname {}", worker.hostname);
+                return Err(QueueError::new(QueueErrorKind::HostnameTaken, message));
+            }
+            let record = encode(&WorkerRecord::of(worker, self.session, false));
+            match self.link.write(&subject, record, Some(sequence)).await {
+                Ok(written) => {
+                    self.own().insert(worker.hostname.clone(), (worker.instance.0, self.clock.now()));
+                    self.refresh(&worker.hostname).await?;
+                    return Ok(written);
+                }
+                Err(NotWritten::Conflict) => {}
+                Err(error) => return Err(error.into_error()),
+            }
+        }
+        Err(NotWritten::Conflict.into_error())
+    }
+
+    /// The name went to another process: this one claims nothing for it any more.
+    fn give_up(&self, hostname: &Hostname, instance: InstanceId) {
+        let mut own = self.own();
+        if own.get(hostname).is_some_and(|(known, _)| *known == instance.0) {
+            own.remove(hostname);
+            if let Some(draining) = self.draining().get(hostname) {
+                draining.send_replace(true);
+            }
+        }
+    }
+
+    /// Removes a worker that stops, unless another instance took its place. Returns the sequence of the record.
+    pub(super) async fn leave(&self, hostname: &Hostname, instance: InstanceId) -> Result<Option<u64>, QueueError> {
+        let subject = self.link.names.worker(hostname);
+        self.own().retain(|name, (own, _)| name != hostname || *own != instance.0);
+        let Some(stored) = self.link.last(&self.link.streams.workers, &subject).await? else { return Ok(None) };
+        let record = decode::<WorkerRecord>(&stored.payload).filter(|record| record.instance == instance.0);
+        let Some(record) = record else { return Ok(None) };
+        let left = encode(&WorkerRecord { left: true, ..record });
+        match self.link.write(&subject, left, Some(stored.sequence)).await {
+            Ok(written) => Ok(Some(written)),
+            Err(NotWritten::Conflict) => Ok(None),
+            Err(error) => Err(error.into_error()),
+        }
+    }
+
+    /// Says whether a host may claim, from now on.
+    pub(super) async fn follow_draining(&self, hostname: &Hostname) -> Result<watch::Receiver<bool>, QueueError> {
+        let draining = self.read_draining(hostname).await?;
+        let mut known = self.draining();
+        let sender = known.entry(hostname.clone()).or_insert_with(|| watch::Sender::new(draining));
+        sender.send_replace(draining);
+        Ok(sender.subscribe())
+    }
+
+    /// Starts or ends the draining of a host. Returns the sequence of the record.
+    pub(super) async fn set_draining(&self, hostname: &Hostname, draining: bool) -> Result<u64, QueueError> {
+        let subject = self.link.names.draining(hostname);
+        let written = self.link.write(&subject, encode(&DrainingRecord { draining }), None).await;
+        let written = written.map_err(NotWritten::into_error)?;
+        if let Some(own) = self.draining().get(hostname) {
+            own.send_replace(draining);
+        }
+        let worker = self.link.last(&self.link.streams.workers, &self.link.names.worker(hostname)).await?;
+        let holder = worker.and_then(|stored| decode::<WorkerRecord>(&stored.payload));
+        if let Some(holder) = holder.filter(|holder| holder.session != self.session) {
+            let told = encode(&Control::Draining(hostname.clone()));
+            self.link.hint(self.link.names.control(holder.session), told).await;
+        }
+        Ok(written)
+    }
+
+    async fn read_draining(&self, hostname: &Hostname) -> Result<bool, QueueError> {
+        let stored = self.link.state(&self.link.names.draining(hostname)).await?;
+        let record = stored.and_then(|stored| decode::<DrainingRecord>(&stored.payload));
+        Ok(record.is_some_and(|record| record.draining))
+    }
+
+    /// Looks again whether a host drains, if this process claims for it.
+    async fn refresh(&self, hostname: &Hostname) -> Result<(), QueueError> {
+        if self.draining().contains_key(hostname) {
+            let draining = self.read_draining(hostname).await?;
+            if let Some(own) = self.draining().get(hostname) {
+                own.send_if_modified(|own| std::mem::replace(own, draining) != draining);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Hears what this process is told, until it is aborted.
+pub(super) async fn listen(
+    mut subscription: async_nats::Subscriber,
+    registry: Arc<Registry>,
+    executions: Arc<Executions>,
+) {
+    while let Some(message) = subscription.next().await {
+        match decode::<Control>(&message.payload) {
+            Some(Control::Alive(instance)) => {
+                if let Some(reply) = message.reply {
+                    let answer = encode(&registry.lives_here(instance));
+                    registry.link.hint(reply.to_string(), answer).await;
+                }
+            }
+            Some(Control::Draining(hostname)) => {
+                if let Err(error) = registry.refresh(&hostname).await {
+                    tracing::debug!(%error, "whether this host drains will be known at its next heartbeat");
+                }
+            }
+            Some(control) => executions.hear(&control),
+            None => tracing::debug!("this process was told something that it does not understand"),
+        }
+    }
+}

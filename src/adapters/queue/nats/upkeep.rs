@@ -1,0 +1,378 @@
+//! What a process with a read model does by itself: deadlines, lost leases, ends of jobs, lost hints, retention.
+//!
+//! Every such process does all of it. Whoever's compare-and-set wins has done it; the others notice and go on.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::{FutureExt, StreamExt, stream};
+use rusqlite::Connection;
+use tokio::{
+    sync::{OwnedRwLockReadGuard, RwLock, mpsc, oneshot},
+    time::sleep,
+};
+
+use super::{
+    apply::{Row, executions, late},
+    change::Detail,
+    executions::{Changed, Executions},
+    fleet::Fleet,
+    link::{NotWritten, unavailable},
+    record::{DoneRecord, encode},
+    removal::Removals,
+    replica::Replica,
+};
+use crate::{
+    adapters::queue::store,
+    domain::{ExecutionEvent, ExecutionStatus, Hostname, Job, JobId, Tally},
+    ports::{
+        driven::{ClaimToken, QueueError},
+        driving::JobEvent,
+    },
+};
+
+/// Changes in one round, at most, and at the same time.
+const AT_MOST: u32 = 500;
+const AT_ONCE: usize = 32;
+/// Rounds are not closer together than this unless somebody asks.
+const PAUSE: Duration = Duration::from_millis(5);
+/// Something may be due after this long at the latest.
+const ROUND: Duration = Duration::from_secs(1);
+/// Executions that wait without any hint for so long get another one.
+const NO_HINT: Duration = Duration::from_millis(1_500);
+
+/// Somebody who wants to know that a round was made.
+pub(super) type Poke = oneshot::Sender<Result<(), QueueError>>;
+
+/// Does what is due.
+pub(super) struct Upkeep {
+    pub(super) executions: Arc<Executions>,
+    pub(super) replica: Arc<Replica>,
+    pub(super) fleet: Arc<Fleet>,
+    pub(super) lease: Duration,
+    pub(super) removals: Removals,
+    pub(super) pokes: mpsc::UnboundedReceiver<Poke>,
+    /// Held while a round is made, so that closing waits for it.
+    pub(super) open: Arc<RwLock<bool>>,
+    pub(super) watched: Watched,
+}
+
+/// What has to be seen for a while before something is done about it.
+#[derive(Default)]
+pub(super) struct Watched {
+    /// Runs of other processes, by row: their token, and since when this process has known it.
+    runs: HashMap<i64, (u64, Instant)>,
+    looked_at_runs: Option<Instant>,
+    /// Slots that wait without any hint, and since when.
+    without_hint: HashMap<(String, bool), Instant>,
+    looked_at_hints: Option<Instant>,
+    looked_at_age: Option<Instant>,
+}
+
+impl Upkeep {
+    /// Works until it is aborted.
+    pub(super) async fn work(mut self) {
+        loop {
+            let poke = tokio::select! {
+                poke = self.pokes.recv() => match poke { Some(poke) => Some(poke), None => return },
+                () = self.replica.changed.notified() => None,
+                () = sleep(ROUND) => None,
+            };
+            let Some(guard) = self.guard().await else { return };
+            let made = self.round(poke.is_some()).await;
+            drop(guard);
+            if let Err(error) = &made {
+                tracing::debug!(error = error as &dyn std::error::Error, "not everything that is due could be done");
+            }
+            match poke {
+                // Whoever asked may have stopped waiting.
+                Some(poke) => drop(poke.send(made)),
+                None => sleep(PAUSE).await,
+            }
+        }
+    }
+
+    async fn guard(&self) -> Option<OwnedRwLockReadGuard<bool>> {
+        Some(Arc::clone(&self.open).read_owned().await).filter(|open| **open)
+    }
+
+    async fn round(&mut self, asked: bool) -> Result<(), QueueError> {
+        if !self.executions.link.is_up() || !self.replica.progress.is_ready() || !self.fleet.progress.is_ready() {
+            return Err(unavailable("the queue is not ready"));
+        }
+        if asked {
+            self.fleet.progress.caught_up().await?;
+            self.replica.progress.caught_up().await?;
+        }
+        self.take_overs().await?;
+        self.deadlines().await?;
+        self.settle().await?;
+        if asked || is_due(&mut self.watched.looked_at_runs, self.lease / 8) {
+            self.lost_leases().await?;
+        }
+        if is_due(&mut self.watched.looked_at_hints, NO_HINT / 3) {
+            self.lost_hints().await?;
+        }
+        if asked || is_due(&mut self.watched.looked_at_age, ROUND) {
+            self.removals.sweep(&self.executions, &self.replica).await?;
+        }
+        Ok(())
+    }
+
+    async fn rows(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<Vec<Row>> + Send + 'static,
+    ) -> Result<Vec<Row>, QueueError> {
+        self.replica.readers.read(query).await
+    }
+
+    /// Runs of processes whose host has a new one.
+    async fn take_overs(&self) -> Result<(), QueueError> {
+        let mut hosts = self.fleet.taken_over();
+        while let Some((host, session)) = hosts.pop() {
+            let vanished = self.vanish_others(&host, session).await;
+            if let Err(error) = vanished {
+                hosts.push((host, session));
+                self.fleet.look_again(hosts);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn vanish_others(&self, host: &Hostname, session: uuid::Uuid) -> Result<(), QueueError> {
+        let name = host.to_string();
+        let rows =
+            self.rows(move |connection| executions(connection, "worker = ?1 AND status = 'running'", [name])).await?;
+        let old: Vec<Row> = rows.into_iter().filter(|row| row.session != Some(session)).collect();
+        if !old.is_empty() {
+            tracing::warn!(worker = %host, executions = old.len(), "a worker came back while these ran");
+        }
+        self.apply(old, ExecutionEvent::WorkerVanished).await
+    }
+
+    /// What waits beyond its deadline.
+    async fn deadlines(&self) -> Result<(), QueueError> {
+        let now = self.executions.clock.now();
+        let late = self.rows(move |connection| late(connection, now, AT_MOST)).await?;
+        self.apply(late, ExecutionEvent::DeadlinePassed).await
+    }
+
+    /// Applies an event to executions, as far as they are still what the rows say.
+    async fn apply(&self, rows: Vec<Row>, event: ExecutionEvent) -> Result<(), QueueError> {
+        let changes: Vec<_> = rows.into_iter().map(|row| self.apply_one(row, event).boxed()).collect();
+        let mut changes = stream::iter(changes).buffer_unordered(AT_ONCE);
+        let mut failed = Ok(());
+        while let Some(changed) = changes.next().await {
+            failed = failed.and(changed.map(drop));
+        }
+        failed
+    }
+
+    async fn apply_one(&self, row: Row, event: ExecutionEvent) -> Result<Option<Changed>, QueueError> {
+        let Some(job) = self.executions.job(row.job_id).await? else { return Ok(None) };
+        let meant = |record: &super::record::ExecutionRecord, sequence| match row.token {
+            Some(token) => {
+                record.status == ExecutionStatus::Running
+                    && super::executions::token_of(record, sequence) == ClaimToken(token)
+            }
+            None => record.status == ExecutionStatus::Queued,
+        };
+        self.executions.apply(&job, &row.slot, None, event, Detail::default(), meant).await.map(Some)
+    }
+
+    /// Ends of jobs of several executions, and cancellations that have not reached every execution.
+    async fn settle(&self) -> Result<(), QueueError> {
+        let jobs: Vec<Job> = self
+            .replica
+            .readers
+            .read(|connection| {
+                let mut statement = connection.prepare_cached("SELECT job_id FROM unsettled LIMIT ?1")?;
+                let ids: Vec<[u8; 16]> =
+                    statement.query_map([AT_MOST], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+                let jobs = ids.into_iter().map(|id| store::job(connection, store::as_id(id)?));
+                jobs.filter_map(Result::transpose).collect()
+            })
+            .await?;
+        let settled: Vec<_> = jobs.iter().map(|job| self.settle_one(job).boxed()).collect();
+        let mut settled = stream::iter(settled).buffer_unordered(AT_ONCE);
+        let mut failed = Ok(());
+        while let Some(one) = settled.next().await {
+            failed = failed.and(one);
+        }
+        failed
+    }
+
+    async fn settle_one(&self, job: &Job) -> Result<(), QueueError> {
+        let tally: Tally = job.executions.iter().map(|execution| execution.status).collect();
+        if tally.job_status().is_terminal() {
+            return self.end(job, tally).await;
+        }
+        self.cancel_open(job.summary.id).await
+    }
+
+    async fn end(&self, job: &Job, tally: Tally) -> Result<(), QueueError> {
+        let executions = &self.executions;
+        let mark = executions.reports.mark();
+        let last = job.executions.iter().filter_map(|execution| execution.finished_at).max();
+        let at = last.unwrap_or(job.summary.created_at);
+        let (status, end_to_end) = (tally.job_status(), at.duration_since(job.summary.created_at));
+        let end_to_end = end_to_end.try_into().unwrap_or_default();
+        let completed = JobEvent::Completed { operation: job.summary.kind(), status, end_to_end };
+        executions.reports.expect(mark, vec![completed]);
+        let done = encode(&DoneRecord { status, at: at.as_microsecond(), mark });
+        match executions.link.write(&executions.link.names.done(job.summary.id), done, Some(0)).await {
+            Ok(written) => {
+                executions.reports.stored(mark);
+                executions.wrote(written);
+                Ok(())
+            }
+            Err(NotWritten::Conflict) => {
+                executions.reports.refused(mark);
+                Ok(())
+            }
+            Err(NotWritten::Failed(error)) => {
+                executions.reports.refused(mark);
+                Err(error)
+            }
+            Err(NotWritten::Uncertain(error)) => Err(error),
+        }
+    }
+
+    /// Asks every execution of a job that has not been asked to stop.
+    async fn cancel_open(&self, id: JobId) -> Result<(), QueueError> {
+        let open = self
+            .rows(move |connection| {
+                let condition = "job_id = ?1 AND status IN ('queued', 'running') AND NOT cancel_requested";
+                executions(connection, condition, [id.as_uuid().as_bytes()])
+            })
+            .await?;
+        cancel(&self.executions, open).await
+    }
+
+    /// Runs whose process has given no sign of life for a lease.
+    async fn lost_leases(&mut self) -> Result<(), QueueError> {
+        let own = self.executions.session;
+        let rows = self.rows(|connection| executions(connection, "status = 'running'", [])).await?;
+        let others: Vec<Row> = rows.into_iter().filter(|row| row.session != Some(own)).collect();
+        let now = Instant::now();
+        let mut runs = HashMap::with_capacity(others.len());
+        let mut silent = Vec::new();
+        for row in others {
+            let Some(token) = row.token else { continue };
+            let known = self.watched.runs.get(&row.id).filter(|(known, _)| *known == token);
+            let since = known.map_or(now, |(_, since)| *since);
+            runs.insert(row.id, (token, since));
+            let beat = row.session.and_then(|session| self.fleet.beat(session));
+            let heard = beat.map_or(since, |(_, at)| at.max(since));
+            // A quarter more: the worker gives up first.
+            if heard.elapsed() >= self.lease + self.lease / 4 {
+                silent.push(row);
+            }
+        }
+        self.watched.runs = runs;
+        let mut vanished = Vec::new();
+        for row in silent {
+            if !self.has_beaten(&row).await? {
+                tracing::warn!(job_id = %row.job_id, "a lease ended without a word from its worker");
+                vanished.push(row);
+            }
+        }
+        self.apply(vanished, ExecutionEvent::WorkerVanished).await
+    }
+
+    /// Whether there is a sign of life that has not come here: this process may be the one that was away.
+    async fn has_beaten(&self, row: &Row) -> Result<bool, QueueError> {
+        let Some(session) = row.session else { return Ok(false) };
+        let link = &self.executions.link;
+        let stored = link.last(&link.streams.workers, &link.names.beat(session)).await?;
+        let known = self.fleet.beat(session).map(|(sequence, _)| sequence);
+        match stored.map(|stored| stored.sequence) {
+            Some(sequence) if Some(sequence) != known => {
+                self.fleet.heard(session, sequence);
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Executions that wait while there is no hint for their slot.
+    async fn lost_hints(&mut self) -> Result<(), QueueError> {
+        let slots = self.replica.readers.read(waiting_slots).await?;
+        if slots.is_empty() {
+            self.watched.without_hint.clear();
+            return Ok(());
+        }
+        let link = &self.executions.link;
+        let info = link.streams.work.info_with_subjects(link.names.all_of("work")).await;
+        let info = info.map_err(|error| unavailable("the hints cannot be counted").with_source(error))?;
+        let hinted: HashMap<String, usize> =
+            info.collect::<Vec<_>>().await.into_iter().filter_map(Result::ok).collect();
+        let now = Instant::now();
+        let mut without = HashMap::new();
+        for (slot, commands) in slots {
+            if hinted.get(&link.names.work(&slot, commands)).is_some_and(|count| *count > 0) {
+                continue;
+            }
+            let key = (slot.clone(), commands);
+            let since = self.watched.without_hint.get(&key).copied().unwrap_or(now);
+            if since.elapsed() < NO_HINT {
+                without.insert(key, since);
+                continue;
+            }
+            let rows = self
+                .rows(move |connection| {
+                    let condition = "slot = ?1 AND needs_commands = ?2 AND status = 'queued' ORDER BY job_id LIMIT ?3";
+                    executions(connection, condition, (slot, commands, AT_MOST))
+                })
+                .await?;
+            for row in rows {
+                self.executions.hint(row.job_id, &row.slot, row.needs_commands, row.sequence).await;
+            }
+        }
+        self.watched.without_hint = without;
+        Ok(())
+    }
+}
+
+/// Asks these executions to stop.
+pub(super) async fn cancel(executions: &Executions, open: Vec<Row>) -> Result<(), QueueError> {
+    for row in open {
+        let Some(job) = executions.job(row.job_id).await? else { continue };
+        let meant =
+            |record: &super::record::ExecutionRecord, _| !record.status.is_terminal() && !record.cancel_requested;
+        let event = ExecutionEvent::CancelRequested;
+        executions.apply(&job, &row.slot, None, event, Detail::default(), meant).await?;
+    }
+    Ok(())
+}
+
+/// Whether so much time has passed since the last time that it was due.
+fn is_due(last: &mut Option<Instant>, every: Duration) -> bool {
+    let due = last.is_none_or(|last| last.elapsed() >= every);
+    if due {
+        *last = Some(Instant::now());
+    }
+    due
+}
+
+/// The slots for which something waits, and whether it needs commands; by skipping through the index, not reading it.
+fn waiting_slots(connection: &Connection) -> rusqlite::Result<Vec<(String, bool)>> {
+    let mut slots = Vec::new();
+    let mut next = connection.prepare_cached(
+        "SELECT min(slot) FROM execution INDEXED BY execution_waiting WHERE status = 'queued' AND slot > ?1",
+    )?;
+    let mut needs = connection.prepare_cached(
+        "SELECT needs_commands FROM execution INDEXED BY execution_waiting \
+         WHERE status = 'queued' AND slot = ?1 ORDER BY job_id LIMIT 1",
+    )?;
+    let mut after = String::new();
+    while let Some(slot) = next.query_row([&after], |row| row.get::<_, Option<String>>(0))? {
+        slots.push((slot.clone(), needs.query_row([&slot], |row| row.get(0))?));
+        after = slot;
+    }
+    Ok(slots)
+}

@@ -1,0 +1,48 @@
+//! All figures of the store, and what else the core asks about the whole.
+
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::Connection;
+
+use super::{Counters, corrupt, timestamp};
+use crate::{
+    domain::{Hostname, QueueStats},
+    ports::driven::Clock,
+};
+
+/// The hosts that the operator has told to claim nothing.
+pub(in crate::adapters::queue) fn draining(connection: &Connection) -> rusqlite::Result<HashSet<Hostname>> {
+    let mut statement = connection.prepare("SELECT hostname FROM draining")?;
+    let names = statement.query_map([], |row| row.get::<_, String>(0))?;
+    names.map(|name| name?.parse().map_err(|_| corrupt("a hostname that is none"))).collect()
+}
+
+/// All figures.
+pub(in crate::adapters::queue) fn stats(connection: &Connection, clock: &dyn Clock) -> rusqlite::Result<QueueStats> {
+    let counters = Counters::load(connection)?;
+    let moment = |sql: &str| -> rusqlite::Result<_> {
+        let at: Option<i64> = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        at.map(timestamp).transpose()
+    };
+    Ok(QueueStats {
+        jobs: counters.jobs_now(),
+        ledger: counters.ledger(),
+        depth: u64::try_from(counters.depth).unwrap_or_default(),
+        oldest_queued_at: moment(
+            "SELECT (SELECT created_at FROM job WHERE id = \
+             (SELECT min(job_id) FROM execution INDEXED BY execution_oldest WHERE status = 'queued'))",
+        )?,
+        longest_running_since: moment("SELECT min(started_at) FROM execution WHERE status = 'running'")?,
+        taken_at: clock.now(),
+    })
+}
+
+/// The hosts that drain, and how many executions each host runs.
+pub(in crate::adapters::queue) fn occupation(
+    connection: &Connection,
+) -> rusqlite::Result<(HashSet<Hostname>, HashMap<String, u32>)> {
+    let mut statement =
+        connection.prepare_cached("SELECT worker, count(*) FROM execution WHERE status = 'running' GROUP BY worker")?;
+    let used = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    Ok((draining(connection)?, used))
+}

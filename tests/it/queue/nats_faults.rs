@@ -1,0 +1,409 @@
+//! What a fleet survives: servers that end and come back, processes that vanish or are cut off, copies that start late.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use osapi::{
+    adapters::queue::nats::NatsQueue,
+    domain::{
+        Effect, ExecutionEvent, ExecutionStatus, Hostname, JobId, JobStatus, OperationKind, QueueStats, WorkerState,
+    },
+    ports::{
+        driven::{
+            Claim, JobQueue, MetricsPort, QueueErrorKind, QueueOperation, QueueOutcome, RejectionReason, Revocation,
+            Submission, WorkerRegistry,
+        },
+        driving::JobEvent,
+    },
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+    time::timeout,
+};
+
+use super::{
+    fixture::{Options, Reports, World, hostname, outcome, request, worker},
+    nats::{Nats, config},
+};
+
+/// Long enough for everything that happens by itself here.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Counts reconnections, and nothing else.
+#[derive(Default)]
+struct Reconnections(AtomicU64);
+
+impl MetricsPort for Reconnections {
+    fn job_created(&self, _: OperationKind) {}
+    fn job_completed(&self, _: OperationKind, _: JobStatus, _: Duration) {}
+    fn job_rejected(&self, _: RejectionReason) {}
+    fn execution_claimed(&self, _: OperationKind, _: Duration) {}
+    fn execution_started(&self, _: OperationKind) {}
+    fn execution_stopped(&self, _: OperationKind) {}
+    fn execution_finished(&self, _: OperationKind, _: ExecutionStatus, _: Duration) {}
+    fn execution_redelivered(&self, _: OperationKind) {}
+    fn stale_result(&self) {}
+    fn worker_joined(&self, _: &Hostname) {}
+    fn worker_left(&self) {}
+    fn queue_reconnected(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+    fn queue_called(&self, _: QueueOperation, _: QueueOutcome, _: Duration) {}
+}
+
+/// Another process of the fleet: with a directory it serves the API, without it only works.
+struct Process {
+    queue: Arc<NatsQueue>,
+    reports: Arc<Reports>,
+    reconnections: Arc<Reconnections>,
+}
+
+async fn process(world: &World<Nats>, url: String, directory: Option<&Path>) -> Process {
+    process_with(world, url, directory, &world.options).await
+}
+
+async fn process_with(world: &World<Nats>, url: String, directory: Option<&Path>, options: &Options) -> Process {
+    let (reports, reconnections): (Arc<Reports>, Arc<Reconnections>) = Default::default();
+    let config = config(url, directory, options);
+    let (clock, heard, counted) = (Arc::clone(&world.clock), Arc::clone(&reports), Arc::clone(&reconnections));
+    let queue = NatsQueue::connect(config, clock, heard, counted).await.unwrap();
+    Process { queue, reports, reconnections }
+}
+
+async fn worker_process(world: &World<Nats>) -> Process {
+    process(world, world.backend.server.url(), None).await
+}
+
+impl Process {
+    async fn claim(&self, host: &str, max: u32) -> Vec<Claim> {
+        timeout(PATIENCE, self.queue.claim(request(host, max))).await.expect("there is something to claim").unwrap()
+    }
+
+    async fn finish(&self, claim: &Claim) -> bool {
+        timeout(PATIENCE, self.queue.finish(claim.token, outcome(ExecutionEvent::Returned))).await.unwrap().unwrap()
+    }
+}
+
+fn short_leases() -> Options {
+    Options { lease: Duration::from_millis(400), ..Options::default() }
+}
+
+/// The figures without the moment when they were taken.
+async fn figures(queue: &dyn JobQueue) -> QueueStats {
+    queue.check().await.unwrap();
+    QueueStats { taken_at: jiff::Timestamp::UNIX_EPOCH, ..queue.stats().await.unwrap() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_was_killed_and_comes_back_has_lost_nothing() {
+    let mut world = World::<Nats>::new(Options::default());
+    let worker = worker_process(&world).await;
+    let before = world.submit(Effect::Read, &["_any"]).await;
+    let waiting = world.submit(Effect::AtMostOnce, &["web-2"]).await;
+    let running = worker.claim("web-1", 1).await.remove(0);
+    assert_eq!(running.job_id, before);
+
+    world.backend.server.kill();
+    let job = world.new_job(OperationKind::NodeLoadGet, "_any", &["_any"]);
+    let refused = world.queue().submit(Submission { job, effect: Effect::Read, idempotency: None }).await;
+    assert_eq!(refused.expect_err("nobody stores it").kind(), QueueErrorKind::Unavailable);
+    assert!(world.queue().check().await.is_err());
+    assert!(worker.queue.finish(running.token, outcome(ExecutionEvent::Returned)).await.is_err());
+
+    // A claim that waits meanwhile is served when the server is there again.
+    let waits = tokio::spawn({
+        let queue = Arc::clone(&worker.queue);
+        async move { queue.claim(request("web-1", 1)).await }
+    });
+    world.backend.server.restart();
+    let ready = async { while world.queue().check().await.is_err() {} };
+    timeout(PATIENCE, ready).await.expect("it recovers by itself");
+    let after = world.submit(Effect::Read, &["_any"]).await;
+    let claims = timeout(PATIENCE, waits).await.expect("it is served").unwrap().unwrap();
+    assert_eq!(claims.iter().map(|claim| claim.job_id).collect::<Vec<_>>(), [after]);
+    let ended = async { while worker.queue.finish(running.token, outcome(ExecutionEvent::Returned)).await.is_err() {} };
+    timeout(PATIENCE, ended).await.expect("the end of the run is recorded");
+    assert_eq!(world.end(before).await, "completed");
+    assert_eq!(world.status(waiting).await, "queued");
+    assert_eq!(worker.reconnections.0.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_vanished_worker_ran_runs_again_or_is_lost() {
+    let world = World::<Nats>::new(short_leases());
+    let (first, second) = (worker_process(&world).await, worker_process(&world).await);
+    let safe = world.submit(Effect::Read, &["_any"]).await;
+    let once = world.submit(Effect::AtMostOnce, &["_any"]).await;
+    assert_eq!(first.claim("web-1", 2).await.len(), 2);
+    first.queue.close().await;
+    let again = second.claim("web-2", 2).await;
+    assert_eq!(again.iter().map(|claim| (claim.job_id, claim.attempt)).collect::<Vec<_>>(), [(safe, 2)]);
+    assert!(second.finish(&again[0]).await);
+    assert_eq!(world.end(safe).await, "completed");
+    assert_eq!(world.end(once).await, "lost");
+    assert_eq!(world.reported(|event| matches!(event, JobEvent::Redelivered { .. })), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_was_cut_off_past_its_lease_changes_nothing() {
+    let world = World::<Nats>::new(short_leases());
+    let cable = Cable::lay(world.backend.server.url()).await;
+    // It believes in its lease for longer than the others do.
+    let options = Options { lease: Duration::from_mins(1), ..Options::default() };
+    let away = process_with(&world, cable.url.clone(), None, &options).await;
+    let other = worker_process(&world).await;
+    let id = world.submit(Effect::Read, &["_any"]).await;
+    let claim = away.claim("web-1", 1).await.remove(0);
+    cable.open.send_replace(false);
+    let again = other.claim("web-2", 1).await.remove(0);
+    assert_eq!((again.job_id, again.attempt), (id, 2));
+    // Its result is under way when the cable is whole again.
+    let late = tokio::spawn({
+        let (queue, token) = (Arc::clone(&away.queue), claim.token);
+        async move { queue.finish(token, outcome(ExecutionEvent::Returned)).await }
+    });
+    tokio::task::yield_now().await;
+    cable.open.send_replace(true);
+    assert!(!timeout(PATIENCE, late).await.unwrap().unwrap().unwrap(), "it lost its lease");
+    assert_eq!(timeout(PATIENCE, away.queue.revoked(claim.token)).await.unwrap().unwrap(), Revocation::Fenced);
+    assert!(other.finish(&again).await);
+    assert_eq!(world.end(id).await, "completed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn api_processes_agree_and_count_each_end_once() {
+    let world = World::<Nats>::new(Options::default());
+    let directory = tempfile::tempdir().unwrap();
+    let other = process(&world, world.backend.server.url(), Some(directory.path())).await;
+    let worker = worker_process(&world).await;
+    for number in 0..20 {
+        let slots: &[&str] = if number % 2 == 0 { &["_any"] } else { &["web-1", "web-2"] };
+        let id = world.submit(Effect::Read, slots).await;
+        if number % 5 == 0 {
+            other.queue.check().await.unwrap();
+            // What one process accepted may not have come to the other yet.
+            let seen = async { while other.queue.job(id).await.unwrap().is_none() {} };
+            timeout(PATIENCE, seen).await.expect("it comes");
+            other.queue.cancel(id).await.unwrap();
+            continue;
+        }
+        let hosts: &[&str] = if slots.len() == 1 { &["web-1"] } else { &["web-1", "web-2"] };
+        for host in hosts {
+            let claim = worker.claim(host, 1).await.remove(0);
+            assert_eq!(claim.job_id, id);
+            assert!(worker.finish(&claim).await);
+        }
+        world.end(id).await;
+        timeout(PATIENCE, other.queue.ended(id)).await.unwrap().unwrap();
+    }
+    let agree = async { while figures(&*world.queue()).await != figures(&*other.queue).await {} };
+    timeout(PATIENCE, agree).await.expect("they agree");
+    let stats = figures(&*other.queue).await;
+    assert!(stats.ledger_balances());
+    let completed = |event: &JobEvent| matches!(event, JobEvent::Completed { .. });
+    let counted = world.reported(completed) + other.reports.count(completed) + worker.reports.count(completed);
+    assert_eq!((stats.ledger.created, counted), (20, 20));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cold_copy_starts_from_the_checkpoint_and_shows_the_same_ledger() {
+    // Removals are forgotten at once: each round takes them into the checkpoint.
+    cold_copy_shows_the_same(Duration::ZERO).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cold_copy_counts_removals_that_no_checkpoint_holds() {
+    cold_copy_shows_the_same(Duration::from_hours(1)).await;
+}
+
+async fn cold_copy_shows_the_same(removals_visible: Duration) {
+    let mut world = World::<Nats>::new(Options { removals_visible, ..Options::default() });
+    let mut ids = Vec::new();
+    for _ in 0..6 {
+        let id = world.submit(Effect::Read, &["_any"]).await;
+        world.queue().cancel(id).await.unwrap();
+        ids.push(id);
+    }
+    for id in &ids[..4] {
+        world.queue().delete(*id).await.unwrap();
+        world.queue().check().await.unwrap();
+    }
+    let before = figures(&*world.queue()).await;
+    assert_eq!((before.ledger.created, before.by_status(JobStatus::Cancelled)), (6, 2));
+
+    let directory = tempfile::tempdir().unwrap();
+    let cold = process(&world, world.backend.server.url(), Some(directory.path())).await;
+    assert_eq!(figures(&*cold.queue).await, before);
+    assert!(cold.queue.job(ids[0]).await.unwrap().is_none());
+    assert!(cold.queue.job(ids[5]).await.unwrap().is_some());
+    cold.queue.close().await;
+
+    // A copy that was away while jobs were removed without a trace begins anew.
+    for id in &ids[4..] {
+        world.queue().delete(*id).await.unwrap();
+        world.queue().check().await.unwrap();
+    }
+    let left = figures(&*world.queue()).await;
+    let back = process(&world, world.backend.server.url(), Some(directory.path())).await;
+    let same = async { while figures(&*back.queue).await != left {} };
+    timeout(PATIENCE, same).await.expect("it shows the same");
+    world.reopen();
+    assert_eq!(figures(&*world.queue()).await, left);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_among_three_workers_runs_once() {
+    let world = World::<Nats>::new(Options::default());
+    let runs: Arc<Mutex<HashMap<JobId, usize>>> = Arc::default();
+    let mut workers = JoinSet::new();
+    for host in ["web-1", "web-2", "web-3"] {
+        let (process, runs) = (worker_process(&world).await, Arc::clone(&runs));
+        workers.spawn(async move {
+            loop {
+                for claim in process.claim(host, 4).await {
+                    *runs.lock().unwrap().entry(claim.job_id).or_default() += 1;
+                    assert!(process.finish(&claim).await);
+                }
+            }
+        });
+    }
+    let mut ids = Vec::new();
+    for _ in 0..100 {
+        ids.push(world.submit(Effect::AtMostOnce, &["_any"]).await);
+    }
+    for id in &ids {
+        assert_eq!(world.end(*id).await, "completed");
+    }
+    let runs = runs.lock().unwrap().clone();
+    assert!(ids.iter().all(|id| runs.get(id) == Some(&1)), "{runs:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_comes_back_takes_its_name_at_once_and_a_second_live_one_is_refused() {
+    let world = World::<Nats>::new(Options::default());
+    let (first, second) = (worker_process(&world).await, worker_process(&world).await);
+    first.queue.heartbeat(worker("web-1", 1)).await.unwrap();
+    let refused = second.queue.heartbeat(worker("web-1", 2)).await.expect_err("the first lives");
+    assert_eq!(refused.kind(), QueueErrorKind::HostnameTaken);
+
+    let id = world.submit(Effect::Read, &["web-1"]).await;
+    first.claim("web-1", 1).await;
+    // Its connection ends without a farewell, as with SIGKILL.
+    first.queue.close().await;
+    second.queue.heartbeat(worker("web-1", 2)).await.unwrap();
+    let again = second.claim("web-1", 1).await.remove(0);
+    assert_eq!((again.job_id, again.attempt), (id, 2));
+    let connected = async {
+        loop {
+            let workers = world.registry().connected().await.unwrap();
+            if workers.iter().any(|known| known.instance == worker("web-1", 2).instance) {
+                return workers;
+            }
+        }
+    };
+    assert_eq!(timeout(PATIENCE, connected).await.expect("it is seen").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drained_worker_and_a_cancelled_run_hear_of_it_in_another_process() {
+    let world = World::<Nats>::new(Options::default());
+    let process = worker_process(&world).await;
+    process.queue.heartbeat(worker("web-1", 1)).await.unwrap();
+    let id = world.submit(Effect::Read, &["web-1"]).await;
+    let claim = process.claim("web-1", 1).await.remove(0);
+    world.queue().cancel(id).await.unwrap();
+    let told = timeout(PATIENCE, process.queue.revoked(claim.token)).await.expect("it is told").unwrap();
+    assert_eq!(told, Revocation::CancelRequested);
+    assert!(process.queue.finish(claim.token, outcome(ExecutionEvent::CancelConfirmed)).await.unwrap());
+    assert_eq!(world.end(id).await, "cancelled");
+
+    let set = async |draining| {
+        let connected = async {
+            loop {
+                if let Some(worker) = world.registry().set_draining(&hostname("web-1"), draining).await.unwrap() {
+                    return worker;
+                }
+            }
+        };
+        timeout(PATIENCE, connected).await.expect("it is connected")
+    };
+    assert_eq!(set(true).await.state, WorkerState::Draining);
+    let waits = tokio::spawn({
+        let queue = Arc::clone(&process.queue);
+        async move { queue.claim(request("web-1", 1)).await }
+    });
+    let later = world.submit(Effect::Read, &["web-1"]).await;
+    assert_eq!(set(false).await.state, WorkerState::Ready);
+    let claims = timeout(PATIENCE, waits).await.expect("it claims again").unwrap().unwrap();
+    assert_eq!(claims[0].job_id, later);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_installations_share_a_server_and_see_nothing_of_each_other() {
+    let world = World::<Nats>::new(Options::default());
+    let id = world.submit(Effect::Read, &["_any"]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let mut other = config(world.backend.server.url(), Some(directory.path()), &world.options);
+    other.server.prefix = "osapi-2".to_owned();
+    let (reports, reconnections): (Arc<Reports>, Arc<Reconnections>) = Default::default();
+    let other = NatsQueue::connect(other, Arc::clone(&world.clock) as _, reports, reconnections).await.unwrap();
+    assert!(other.job(id).await.unwrap().is_none());
+    assert_eq!(figures(&*other).await.ledger.created, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_only_works_answers_no_questions() {
+    let world = World::<Nats>::new(Options::default());
+    let process = worker_process(&world).await;
+    process.queue.check().await.unwrap();
+    let refused = process.queue.stats().await.expect_err("it has no copy of the jobs");
+    assert_eq!(refused.kind(), QueueErrorKind::Unavailable);
+}
+
+/// A connection to the server that can be cut: what is under way then stays there until it is whole again.
+struct Cable {
+    url: String,
+    open: Arc<watch::Sender<bool>>,
+}
+
+impl Cable {
+    async fn lay(to: String) -> Self {
+        let to = to.trim_start_matches("nats://").to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("nats://{}", listener.local_addr().unwrap());
+        let open = Arc::new(watch::Sender::new(true));
+        let gate = Arc::clone(&open);
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let Ok(far) = TcpStream::connect(&to).await else { continue };
+                let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
+                tokio::spawn(pump(near_in, far_out, gate.subscribe()));
+                tokio::spawn(pump(far_in, near_out, gate.subscribe()));
+            }
+        });
+        Self { url, open }
+    }
+}
+
+async fn pump(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    mut open: watch::Receiver<bool>,
+) {
+    let mut bytes = vec![0; 16_384];
+    while let Ok(length @ 1..) = from.read(&mut bytes).await {
+        if open.wait_for(|open| *open).await.is_err() || to.write_all(&bytes[..length]).await.is_err() {
+            return;
+        }
+    }
+}

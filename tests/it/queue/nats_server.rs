@@ -1,0 +1,93 @@
+//! A real NATS server with a store of its own, which a test may kill, stop and start again.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+};
+
+use tempfile::TempDir;
+
+/// The server. It ends with the test.
+pub(crate) struct NatsServer {
+    directory: TempDir,
+    settings: String,
+    port: u16,
+    process: Option<Child>,
+}
+
+/// Where `make nats-server` puts it, or the one of the system.
+fn program() -> PathBuf {
+    let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/nats-server");
+    if made.exists() { made } else { PathBuf::from("nats-server") }
+}
+
+impl NatsServer {
+    /// Starts one with JetStream.
+    pub(crate) fn start() -> Self {
+        Self::with("jetstream { store_dir: STORE }")
+    }
+
+    /// Starts one with these settings; `STORE` in them becomes its directory.
+    pub(crate) fn with(settings: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = format!("\"{}\"", directory.path().join("store").display());
+        let settings = settings.replace("STORE", &store);
+        let mut server = Self { directory, settings, port: 0, process: None };
+        server.restart();
+        server
+    }
+
+    /// Starts it again, at the same port, over the same store.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        let port = if self.port == 0 { "-1".to_owned() } else { self.port.to_string() };
+        let file = self.directory.path().join("nats.conf");
+        fs::write(&file, format!("listen: \"127.0.0.1:{port}\"\n{}\n", self.settings)).unwrap();
+        let mut process = Command::new(program())
+            .arg("--config")
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("`make nats-server` fetches the server");
+        let mut said = BufReader::new(process.stderr.take().unwrap()).lines();
+        let mut everything = String::new();
+        loop {
+            let Some(Ok(line)) = said.next() else { panic!("the server did not start:\n{everything}") };
+            if let Some((_, address)) = line.split_once("Listening for client connections on ") {
+                self.port = address.rsplit(':').next().unwrap().parse().unwrap();
+            }
+            if line.contains("Server is ready") {
+                break;
+            }
+            everything.push_str(&line);
+            everything.push('\n');
+        }
+        // Somebody has to read what it says, or it would wait for that.
+        thread::spawn(move || said.for_each(drop));
+        self.process = Some(process);
+    }
+
+    /// Ends it at once, as a power cut would. What it acknowledged is with the operating system.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Where it listens, as long as it runs.
+    pub(crate) fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for NatsServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
