@@ -189,14 +189,7 @@ impl Api {
     /// Whether requests can be served: 503 when not
     #[oai(path = "/health/ready", method = "get", operation_id = "health_ready")]
     async fn ready(&self) -> Result<Json<Readiness>, ApiError> {
-        let readiness = self.health.readiness().await;
-        if readiness.is_ready() {
-            return Ok(Json(readiness.into()));
-        }
-        let down = readiness.components.into_iter().filter(|component| !component.up);
-        let errors = down.map(|component| FieldError::new(component.name, component.message.unwrap_or_default()));
-        let refused = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "a component does not work");
-        Err(refused.with_errors(errors.collect()))
+        readiness(&*self.health).await
     }
 
     /// Version, uptime, components and the figures of the queue
@@ -213,4 +206,16 @@ impl Api {
             None => Err(ApiError::new(StatusCode::NOT_FOUND, "metrics are not served here")),
         }
     }
+}
+
+/// Whether requests can be served.
+pub(super) async fn readiness(health: &dyn Health) -> Result<Json<Readiness>, ApiError> {
+    let readiness = health.readiness().await;
+    if readiness.is_ready() {
+        return Ok(Json(readiness.into()));
+    }
+    let down = readiness.components.into_iter().filter(|component| !component.up);
+    let errors = down.map(|component| FieldError::new(component.name, component.message.unwrap_or_default()));
+    let refused = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "a component does not work");
+    Err(refused.with_errors(errors.collect()))
 }

@@ -3,12 +3,14 @@
 use std::{collections::HashMap, sync::Arc};
 
 use poem::{
-    Endpoint, EndpointExt, Request, Response, Result, Route, RouteMethod, endpoint::BoxEndpoint, http::HeaderValue,
+    Endpoint, EndpointExt, IntoResponse, Request, Response, Result, Route, RouteMethod,
+    endpoint::{BoxEndpoint, make},
+    http::HeaderValue,
 };
 use poem_openapi::OpenApiService;
 
 use super::{
-    api::Api,
+    api::{Api, readiness},
     cross_origin::CrossOrigin,
     docs_page,
     document::{document, to_yaml},
@@ -19,6 +21,7 @@ use super::{
     routes::{METRICS, PAGES, id_of, paths, pattern, template},
     settings::HttpSettings,
     static_page::StaticPage,
+    wire::{Alive, Json},
 };
 use crate::ports::{
     driven::{Authenticator, HttpMetrics},
@@ -75,13 +78,48 @@ pub fn api(settings: &HttpSettings, parts: HttpParts) -> App {
 
 /// The metrics page alone.
 pub fn metrics_only(settings: &HttpSettings, scrape: Arc<dyn Scrape>, metrics: Option<Arc<dyn HttpMetrics>>) -> App {
+    pages(settings, vec![(settings.metrics_path.as_str(), PageEndpoint(scrape).boxed())], metrics)
+}
+
+/// What the pages of a process are made of that only works.
+pub struct WorkerHttpParts {
+    /// Health.
+    pub health: Arc<dyn Health>,
+    /// The metrics page; none when it is off.
+    pub scrape: Option<Arc<dyn Scrape>>,
+    /// Where requests are counted; none when metrics are off.
+    pub metrics: Option<Arc<dyn HttpMetrics>>,
+}
+
+/// The pages of a process that only works: `/health`, `/health/ready` and the metrics page.
+#[must_use]
+pub fn worker_pages(settings: &HttpSettings, parts: WorkerHttpParts) -> App {
+    let alive = make(async |_| Json(Alive::OK).into_response()).boxed();
+    let health = parts.health;
+    let ready = make(move |_| {
+        let health = Arc::clone(&health);
+        async move { Ok::<_, poem::Error>(readiness(&*health).await?.into_response()) }
+    });
+    let mut endpoints = vec![("/health", alive), ("/health/ready", ready.boxed())];
+    if let Some(scrape) = parts.scrape {
+        endpoints.push((settings.metrics_path.as_str(), PageEndpoint(scrape).boxed()));
+    }
+    pages(settings, endpoints, parts.metrics)
+}
+
+/// Pages that anybody may read.
+fn pages(
+    settings: &HttpSettings,
+    endpoints: Vec<(&str, BoxEndpoint<'static>)>,
+    metrics: Option<Arc<dyn HttpMetrics>>,
+) -> App {
     let shared = Shared::new(settings.clone(), None, metrics.clone());
-    let path = settings.metrics_path.as_str();
-    let route = Route::new().at(path, get(Guard::of_page(&shared, path).around(PageEndpoint(scrape))));
-    let known = HashMap::from([(
-        path.to_owned(),
-        Known { route: id_of(&shared.routes, path), allow: HeaderValue::from_static("GET, HEAD") },
-    )]);
+    let (mut route, mut known) = (Route::new(), HashMap::new());
+    for (path, endpoint) in endpoints {
+        route = route.at(path, get(Guard::of_page(&shared, path).around(endpoint)));
+        let allow = HeaderValue::from_static("GET, HEAD");
+        known.insert(path.to_owned(), Known { route: id_of(&shared.routes, path), allow });
+    }
     let unmatched = id_of(&shared.routes, "unmatched");
     Arc::new(Edge { inner: route, known, unmatched, cross_origin: None, metrics }.boxed())
 }
@@ -98,7 +136,7 @@ impl Endpoint for PageEndpoint {
 
     async fn call(&self, request: Request) -> Result<Response> {
         let page = page(&*self.0, &request).await?;
-        Ok(poem::IntoResponse::into_response(page))
+        Ok(page.into_response())
     }
 }
 

@@ -27,7 +27,7 @@ mod visit;
 mod waiting;
 mod wire;
 
-pub use app::{App, HttpParts, api, metrics_only};
+pub use app::{App, HttpParts, WorkerHttpParts, api, metrics_only, worker_pages};
 pub use document::{document, to_yaml};
 pub use routes::routes;
 pub use serve::{ServeLimits, serve};

@@ -10,7 +10,7 @@ use super::{
     config_show::{self, ConfigShow},
     ending::CommandError,
     openapi::{self, OpenApi},
-    start::{self, Start},
+    start::{self, ApiStart, Start, WorkerStart},
     token_generate::{self, TokenGenerate},
     token_validate::{self, TokenValidate},
 };
@@ -26,6 +26,12 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     Start(Start),
+    /// The API processes of a fleet
+    #[command(subcommand)]
+    Api(ApiCommand),
+    /// The workers of a fleet
+    #[command(subcommand)]
+    Job(JobCommand),
     /// Make and check the tokens that callers need
     #[command(subcommand)]
     Token(TokenCommand),
@@ -33,6 +39,30 @@ enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     Openapi(OpenApi),
+}
+
+#[derive(Debug, Subcommand)]
+enum ApiCommand {
+    /// The server of the API
+    #[command(subcommand)]
+    Server(ApiServerCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ApiServerCommand {
+    Start(ApiStart),
+}
+
+#[derive(Debug, Subcommand)]
+enum JobCommand {
+    /// The worker of this host
+    #[command(subcommand)]
+    Worker(JobWorkerCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum JobWorkerCommand {
+    Start(WorkerStart),
 }
 
 #[derive(Debug, Subcommand)]
@@ -69,7 +99,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>, process: &mut Process<'_>) 
 
 fn dispatch(command: &Command, process: &mut Process<'_>) -> Result<(), CommandError> {
     match command {
-        Command::Start(command) => start::run(command, process),
+        Command::Start(command) => start::whole(command, process),
+        Command::Api(ApiCommand::Server(ApiServerCommand::Start(command))) => start::api(command, process),
+        Command::Job(JobCommand::Worker(JobWorkerCommand::Start(command))) => start::worker(command, process),
         Command::Token(TokenCommand::Generate(command)) => token_generate::run(command, process),
         Command::Token(TokenCommand::Validate(command)) => token_validate::run(command, process),
         Command::Config(ConfigCommand::Show(command)) => config_show::run(command, process),

@@ -1,4 +1,4 @@
-//! `osapi start`: the API, one worker and the embedded queue in one process.
+//! `osapi start`, `osapi api server start` and `osapi job worker start`: the processes of a service.
 
 use std::{io, io::Write};
 
@@ -11,14 +11,41 @@ use super::{
     ending::CommandError,
 };
 use crate::app::{
-    composition::{Addresses, Server, StartError},
-    config::{Loaded, Overrides},
+    composition::{Addresses, Role, Server, StartError},
+    config::{Loaded, Overrides, QueueBackend},
     logging, shutdown,
 };
 
-/// Start the API with one worker and the embedded queue
+/// Start the API with one worker in one process
 #[derive(Debug, Args)]
 pub(super) struct Start {
+    #[command(flatten)]
+    flags: ApiFlags,
+}
+
+/// Start the API without a worker, as one of the processes of a fleet
+#[derive(Debug, Args)]
+pub(super) struct ApiStart {
+    #[command(flatten)]
+    flags: ApiFlags,
+}
+
+/// Start the worker of this host, as one of the processes of a fleet
+#[derive(Debug, Args)]
+pub(super) struct WorkerStart {
+    #[command(flatten)]
+    data: DataFlags,
+    /// Name of this host in the fleet (`job.worker.hostname`)
+    #[arg(long, value_name = "NAME")]
+    hostname: Option<String>,
+    /// Address of the health and metrics pages, port 0 for any free one (`job.worker.listen`)
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+}
+
+/// What the commands take that serve the API.
+#[derive(Debug, Args)]
+struct ApiFlags {
     #[command(flatten)]
     data: DataFlags,
     /// Address to listen on (`api.server.host`)
@@ -29,27 +56,55 @@ pub(super) struct Start {
     port: Option<String>,
 }
 
-impl Start {
-    fn overrides(&self) -> Overrides {
-        Overrides::default().with("api.server.host", "--host", self.host.as_deref()).with(
+impl ApiFlags {
+    fn load(&self, process: &Process<'_>) -> Result<Loaded, CommandError> {
+        let overrides = Overrides::default().with("api.server.host", "--host", self.host.as_deref()).with(
             "api.server.port",
             "--port",
             self.port.as_deref(),
-        )
+        );
+        let loaded = self.data.load(process, overrides)?;
+        loaded.check_signing_key()?;
+        Ok(loaded)
     }
 }
 
-pub(super) fn run(command: &Start, process: &mut Process<'_>) -> Result<(), CommandError> {
-    let loaded = command.data.load(process, command.overrides())?;
+pub(super) fn whole(command: &Start, process: &mut Process<'_>) -> Result<(), CommandError> {
+    let loaded = command.flags.load(process)?;
+    run(Role::Whole, &loaded, &command.flags.data, process)
+}
+
+pub(super) fn api(command: &ApiStart, process: &mut Process<'_>) -> Result<(), CommandError> {
+    let loaded = command.flags.load(process)?;
+    loaded.check_fleet("osapi api server start")?;
+    run(Role::Api, &loaded, &command.flags.data, process)
+}
+
+pub(super) fn worker(command: &WorkerStart, process: &mut Process<'_>) -> Result<(), CommandError> {
+    let overrides = Overrides::default().with("job.worker.hostname", "--hostname", command.hostname.as_deref()).with(
+        "job.worker.listen",
+        "--listen",
+        command.listen.as_deref(),
+    );
+    let loaded = command.data.load(process, overrides)?;
+    loaded.check_fleet("osapi job worker start")?;
+    run(Role::Worker, &loaded, &command.data, process)
+}
+
+fn run(role: Role, loaded: &Loaded, data: &DataFlags, process: &mut Process<'_>) -> Result<(), CommandError> {
     logging::install(&loaded.settings.log);
     let runtime = runtime::Builder::new_multi_thread().enable_all().build();
     let runtime =
         runtime.map_err(|source| CommandError::failed(StartError::System { what: "start the runtime", source }))?;
-    runtime.block_on(serve(command, &loaded, process))
+    runtime.block_on(serve(role, loaded, data, process))
 }
 
-async fn serve(command: &Start, loaded: &Loaded, process: &mut Process<'_>) -> Result<(), CommandError> {
+async fn serve(role: Role, loaded: &Loaded, data: &DataFlags, process: &mut Process<'_>) -> Result<(), CommandError> {
     let settings = &loaded.settings;
+    let key_is_configured = settings.api.server.security.signing_key.is_some();
+    if role == Role::Worker && key_is_configured {
+        tracing::warn!("a worker needs no `api.server.security.signing_key`: keep it from this host");
+    }
     let stopping = shutdown::on_signals()
         .map_err(|source| CommandError::failed(StartError::System { what: "listen for signals", source }))?;
     let variables = process.env.clone();
@@ -57,38 +112,64 @@ async fn serve(command: &Start, loaded: &Loaded, process: &mut Process<'_>) -> R
         let found = variables.iter().find(|(variable, _)| variable == name);
         found.and_then(|(_, value)| value.to_str().map(str::to_owned))
     };
-    let server = Server::start(settings, variable, stopping).await.map_err(CommandError::failed)?;
+    let server = Server::start(settings, role, variable, stopping).await.map_err(CommandError::failed)?;
     let addresses = server.addresses();
+    let (queue, worker) = (&settings.job.queue, &settings.job.worker);
     tracing::info!(
         configuration = loaded.file.as_ref().map_or_else(|| "built-in".to_owned(), |file| file.display().to_string()),
-        address = %addresses.api,
+        address = %addresses.main,
         metrics = addresses.metrics_url().unwrap_or_else(|| "off".to_owned()),
-        data_dir = %settings.data_dir.display(),
-        durability = settings.job.queue.durability.as_str(),
+        data_dir = role.serves().then(|| settings.data_dir.display().to_string()),
+        worker = role.works().then(|| worker.hostname.as_str()),
+        queue = match queue.backend {
+            QueueBackend::Embedded => "embedded".to_owned(),
+            QueueBackend::Nats => queue.nats.url.join(","),
+        },
+        durability = server.durability().as_str(),
         version = env!("CARGO_PKG_VERSION"),
         "ready"
     );
-    let key_is_configured = settings.api.server.security.signing_key.is_some();
-    let words = command.data.to_words();
-    let token = format!("{} token generate --role write{words}", quoted(&process.program));
     // A service that cannot greet serves all the same.
-    let _ = greet(process, addresses, &token, key_is_configured);
+    let _ = if role.serves() {
+        let words = data.to_words();
+        let token = format!("{} token generate --role write{words}", quoted(&process.program));
+        greet_callers(process, addresses, &token, key_is_configured)
+    } else {
+        greet_worker(process, addresses, worker.hostname.as_str())
+    };
     server.run().await.map_err(CommandError::failed)?;
     tracing::info!("stopped");
     Ok(())
 }
 
-fn greet(process: &mut Process<'_>, addresses: &Addresses, token: &str, key_is_configured: bool) -> io::Result<()> {
-    let api = addresses.api;
+fn greet_callers(
+    process: &mut Process<'_>,
+    addresses: &Addresses,
+    token: &str,
+    key_is_configured: bool,
+) -> io::Result<()> {
+    let api = addresses.main;
     let out = &mut process.stdout;
     writeln!(out, "osapi {} is ready", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "  API      http://{api}/api/v1/jobs")?;
     writeln!(out, "  docs     http://{api}/docs")?;
-    match addresses.metrics_url() {
-        Some(url) => writeln!(out, "  metrics  {url}")?,
-        None => writeln!(out, "  metrics  off (telemetry.metrics.enabled)")?,
-    }
+    greet_scraper(out, addresses)?;
     let origin = if key_is_configured { ", with the configured signing key" } else { "" };
     writeln!(out, "  token    {token}{origin}")?;
     out.flush()
+}
+
+fn greet_worker(process: &mut Process<'_>, addresses: &Addresses, hostname: &str) -> io::Result<()> {
+    let out = &mut process.stdout;
+    writeln!(out, "osapi {}: the worker {hostname} is ready", env!("CARGO_PKG_VERSION"))?;
+    writeln!(out, "  health   http://{}/health/ready", addresses.main)?;
+    greet_scraper(out, addresses)?;
+    out.flush()
+}
+
+fn greet_scraper(out: &mut dyn Write, addresses: &Addresses) -> io::Result<()> {
+    match addresses.metrics_url() {
+        Some(url) => writeln!(out, "  metrics  {url}"),
+        None => writeln!(out, "  metrics  off (telemetry.metrics.enabled)"),
+    }
 }

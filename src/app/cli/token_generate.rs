@@ -52,7 +52,9 @@ fn lifetime(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(command: &TokenGenerate, process: &mut Process<'_>) -> Result<(), CommandError> {
-    let settings = command.data.load(process, Overrides::default())?.settings;
+    let loaded = command.data.load(process, Overrides::default())?;
+    loaded.check_signing_key()?;
+    let settings = loaded.settings;
     let file = signing_key::path(&settings.data_dir);
     let is_new = settings.api.server.security.signing_key.is_none() && !file.exists();
     let key = composition::signing_key(&settings, signing_key::load_or_create).map_err(CommandError::failed)?;

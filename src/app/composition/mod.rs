@@ -4,13 +4,16 @@
 //! queue, services, and what runs until the stop.
 
 mod addresses;
+mod listeners;
 mod metrics;
 mod queue;
+mod role;
 mod server;
 mod signing_key;
 mod start_error;
 
 pub use addresses::Addresses;
+pub use role::Role;
 pub use server::Server;
 pub use signing_key::signing_key;
 pub use start_error::StartError;

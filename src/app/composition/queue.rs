@@ -1,16 +1,17 @@
 //! Which queue there is.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::task::spawn_blocking;
 
-use super::{metrics::Metrics, start_error::StartError};
+use super::{metrics::Metrics, role::Role, start_error::StartError};
 use crate::{
     adapters::{
         metrics::MeteredQueue,
         queue::{
             Retention,
             embedded::{EmbeddedConfig, EmbeddedQueue},
+            nats::{NatsConfig, NatsQueue, NatsServer, NatsTls},
         },
     },
     app::{
@@ -20,19 +21,30 @@ use crate::{
     ports::driven::{Clock, JobQueue, QueueInfo, WorkerRegistry},
 };
 
+/// How long other API processes may be away without having to make their copy of the jobs anew.
+const REMOVALS_VISIBLE: Duration = Duration::from_mins(10);
+
 /// A queue that is open, behind its ports.
 pub(super) struct Queue {
     /// Where jobs live.
     pub(super) jobs: Arc<dyn JobQueue>,
     /// Where workers are known.
     pub(super) registry: Arc<dyn WorkerRegistry>,
-    open: Arc<EmbeddedQueue>,
+    open: Open,
+}
+
+/// What has to be closed.
+enum Open {
+    Embedded(Arc<EmbeddedQueue>),
+    Nats(Arc<NatsQueue>),
 }
 
 /// What the configured queue will be.
 pub(super) fn info(settings: &Settings) -> QueueInfo {
-    match settings.job.queue.backend {
-        QueueBackend::Embedded => EmbeddedQueue::info_of(settings.job.queue.durability),
+    let queue = &settings.job.queue;
+    match queue.backend {
+        QueueBackend::Embedded => EmbeddedQueue::info_of(queue.durability),
+        QueueBackend::Nats => NatsQueue::info_of(queue.nats.replicas),
     }
 }
 
@@ -40,29 +52,44 @@ impl Queue {
     /// Picks the adapter and opens it.
     pub(super) async fn open(
         settings: &Settings,
+        role: Role,
         clock: Arc<dyn Clock>,
         metrics: &Metrics,
     ) -> Result<Self, StartError> {
         let events = Arc::new(JobEventRecorder::new(Arc::clone(&metrics.port)));
-        let open = match settings.job.queue.backend {
+        let (jobs, registry, open): (Arc<dyn JobQueue>, Arc<dyn WorkerRegistry>, _) = match settings.job.queue.backend {
             QueueBackend::Embedded => {
                 let config = embedded(settings);
                 let opening = spawn_blocking(move || EmbeddedQueue::open(config, clock, events));
-                opening.await.map_err(|_| StartError::Panicked)??
+                let open = opening.await.map_err(|_| StartError::Panicked)??;
+                (Arc::clone(&open) as _, Arc::clone(&open) as _, Open::Embedded(open))
+            }
+            QueueBackend::Nats => {
+                let port = Arc::clone(&metrics.port);
+                let open = NatsQueue::connect(nats(settings, role), clock, events, port).await?;
+                (Arc::clone(&open) as _, Arc::clone(&open) as _, Open::Nats(open))
             }
         };
-        let jobs: Arc<dyn JobQueue> = match &metrics.on {
-            Some(_) => Arc::new(MeteredQueue::new(Arc::clone(&open) as _, Arc::clone(&metrics.port))),
-            None => Arc::clone(&open) as _,
+        let jobs = match &metrics.on {
+            Some(_) => Arc::new(MeteredQueue::new(jobs, Arc::clone(&metrics.port))),
+            None => jobs,
         };
-        Ok(Self { jobs, registry: Arc::clone(&open) as _, open })
+        Ok(Self { jobs, registry, open })
     }
 
     /// Writes what is still asked for and closes.
     pub(super) async fn close(self) {
-        // A writer that panicked has said so in the log.
-        let _ = spawn_blocking(move || self.open.close()).await;
+        match self.open {
+            // A writer that panicked has said so in the log.
+            Open::Embedded(open) => drop(spawn_blocking(move || open.close()).await),
+            Open::Nats(open) => open.close().await,
+        }
     }
+}
+
+fn retention(settings: &Settings) -> Retention {
+    let retention = &settings.job.retention;
+    Retention { age: retention.age, max_jobs: retention.max_jobs, max_bytes: retention.max_bytes }
 }
 
 fn embedded(settings: &Settings) -> EmbeddedConfig {
@@ -72,10 +99,28 @@ fn embedded(settings: &Settings) -> EmbeddedConfig {
         durability: job.queue.durability,
         max_depth: job.queue.max_depth,
         lease: job.defaults.lease,
-        retention: Retention {
-            age: job.retention.age,
-            max_jobs: job.retention.max_jobs,
-            max_bytes: job.retention.max_bytes,
+        retention: retention(settings),
+    }
+}
+
+fn nats(settings: &Settings, role: Role) -> NatsConfig {
+    let (job, nats) = (&settings.job, &settings.job.queue.nats);
+    NatsConfig {
+        server: NatsServer {
+            urls: nats.url.clone(),
+            user: nats.user.clone().zip(nats.password.as_ref().map(|password| password.as_str().to_owned())),
+            credentials_file: nats.credentials_file.clone(),
+            tls: NatsTls {
+                ca_file: nats.tls.ca_file.clone(),
+                certificate: nats.tls.certificate_file.clone().zip(nats.tls.key_file.clone()),
+            },
+            replicas: nats.replicas,
+            prefix: nats.prefix.clone(),
         },
+        model_dir: role.serves().then(|| settings.data_dir.clone()),
+        max_depth: job.queue.max_depth,
+        lease: job.defaults.lease,
+        retention: retention(settings),
+        removals_visible: REMOVALS_VISIBLE,
     }
 }

@@ -1,13 +1,15 @@
-//! The process of `osapi start`: the API, one worker and the queue between them.
+//! A process: the API, a worker, or both, and the queue between them and the rest of the fleet.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::{
     addresses::Addresses,
+    listeners::Listeners,
     metrics::Metrics,
     queue::{Queue, info},
+    role::Role,
     signing_key::signing_key,
     start_error::StartError,
 };
@@ -16,7 +18,9 @@ use crate::{
         auth::{JwtAuthenticator, signing_key::load_or_create},
         clock::{SystemClock, UuidJobIds},
         executor::{HostExecutor, HostExecutorConfig},
-        http::{App, HttpParts, HttpSettings, ServeLimits, api, metrics_only, routes, serve},
+        http::{
+            App, HttpParts, HttpSettings, ServeLimits, WorkerHttpParts, api, metrics_only, routes, serve, worker_pages,
+        },
     },
     app::{
         config::Settings,
@@ -27,12 +31,12 @@ use crate::{
     },
     domain::InstanceId,
     ports::{
-        driven::{Clock, HttpMetrics, JobIds},
+        driven::{Authenticator, Clock, Durability, HttpMetrics, JobIds},
         driving::Scrape,
     },
 };
 
-/// A process that listens, works, and has everything open.
+/// A process that listens, serves or works, and has everything open.
 pub struct Server {
     addresses: Addresses,
     queue: Queue,
@@ -49,66 +53,71 @@ impl Server {
     /// What cannot be opened; then nothing is left running.
     pub async fn start(
         settings: &Settings,
+        role: Role,
         env: impl Fn(&str) -> Option<String>,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, StartError> {
-        let listener = listen("api.server.port", settings.api.server.address()).await?;
-        let metrics_settings = &settings.telemetry.metrics;
-        let metrics_listener = match metrics_settings.listen.filter(|_| metrics_settings.enabled) {
-            Some(address) => Some(listen("telemetry.metrics.listen", address).await?),
-            None => None,
-        };
-        let addresses = addresses(settings, &listener, metrics_listener.as_ref())?;
-        let http = http_settings(settings, metrics_listener.is_some().then_some(&addresses));
+        let Listeners { main, metrics: page, addresses } = Listeners::open(settings, role).await?;
+        let http = http_settings(settings, page.is_some().then_some(&addresses));
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let metrics = Metrics::choose(metrics_settings, routes(&http), info(settings), env)?;
-        let authenticator = Arc::new(JwtAuthenticator::new(&signing_key(settings, load_or_create)?));
-        let queue = Queue::open(settings, Arc::clone(&clock), &metrics).await?;
+        let metrics = Metrics::choose(&settings.telemetry.metrics, routes(&http), info(settings), env)?;
+        let authenticator: Option<Arc<dyn Authenticator>> = match role {
+            Role::Worker => None,
+            Role::Whole | Role::Api => Some(Arc::new(JwtAuthenticator::new(&signing_key(settings, load_or_create)?))),
+        };
+        let queue = Queue::open(settings, role, Arc::clone(&clock), &metrics).await?;
 
-        let scrape = metrics.on.clone().map(|on| {
-            let (jobs, registry) = (Arc::clone(&queue.jobs), Arc::clone(&queue.registry));
-            Arc::new(ScrapeService::with_fleet(on, jobs, registry)) as Arc<dyn Scrape>
-        });
-        let worker = worker(settings, &queue, &metrics, &clock).await?;
+        let scrape = scrape(role, &queue, &metrics);
         let http_metrics = metrics.on.clone().map(|on| on as Arc<dyn HttpMetrics>);
-        let own_page = match metrics_listener {
-            Some(listener) => {
-                scrape.clone().map(|scrape| (listener, metrics_only(&http, scrape, http_metrics.clone())))
-            }
-            None => None,
-        };
-        let parts = HttpParts {
-            jobs: Arc::new(JobService::new(JobServiceParts {
-                queue: Arc::clone(&queue.jobs),
-                registry: Arc::clone(&queue.registry),
-                metrics: Arc::clone(&metrics.port),
-                clock,
-                ids: Arc::new(UuidJobIds),
-                defaults: (&settings.job.defaults).into(),
-                stopping: stopping.clone(),
-            })),
-            workers: Arc::new(WorkersService::new(Arc::clone(&queue.registry))),
-            health: Arc::new(HealthService::new(
-                Arc::clone(&queue.jobs),
-                Arc::clone(&queue.registry),
-                scrape.clone(),
-                env!("CARGO_PKG_VERSION"),
-            )),
-            scrape: scrape.filter(|_| own_page.is_none()),
-            metrics: http_metrics,
-            authenticator,
-        };
-
         let mut tasks = JoinSet::new();
-        tasks.spawn(worker.work(stopping.clone()));
+        if role.works() {
+            match worker(settings, &queue, &metrics, &clock).await {
+                Ok(worker) => drop(tasks.spawn(worker.work(stopping.clone()))),
+                Err(error) => {
+                    queue.close().await;
+                    return Err(error);
+                }
+            }
+        }
         let mut serve_on = |listener: TcpListener, app: App| {
             tasks.spawn(serve(listener, app, ServeLimits::default(), stopping.clone()));
         };
-        if let Some((listener, page)) = own_page {
-            serve_on(listener, page);
+        let mut on_main = scrape.clone();
+        if let (Some(listener), Some(scrape)) = (page, on_main.take_if(|_| addresses.is_apart())) {
+            serve_on(listener, metrics_only(&http, scrape, http_metrics.clone()));
         }
-        serve_on(listener, api(&http, parts));
+        let app = match authenticator {
+            None => worker_pages(
+                &http,
+                WorkerHttpParts {
+                    health: Arc::new(HealthService::of_worker(Arc::clone(&queue.jobs), scrape, VERSION)),
+                    scrape: on_main,
+                    metrics: http_metrics,
+                },
+            ),
+            Some(authenticator) => {
+                let (jobs, registry) = (Arc::clone(&queue.jobs), Arc::clone(&queue.registry));
+                let parts = HttpParts {
+                    jobs: Arc::new(JobService::new(JobServiceParts {
+                        queue: Arc::clone(&jobs),
+                        registry: Arc::clone(&registry),
+                        metrics: Arc::clone(&metrics.port),
+                        clock,
+                        ids: Arc::new(UuidJobIds),
+                        defaults: (&settings.job.defaults).into(),
+                        stopping: stopping.clone(),
+                    })),
+                    workers: Arc::new(WorkersService::new(Arc::clone(&registry))),
+                    health: Arc::new(HealthService::with_fleet(jobs, registry, scrape, VERSION)),
+                    scrape: on_main,
+                    metrics: http_metrics,
+                    authenticator,
+                };
+                api(&http, parts)
+            }
+        };
+        serve_on(main, app);
         Ok(Self { addresses, queue, tasks })
     }
 
@@ -116,6 +125,12 @@ impl Server {
     #[must_use]
     pub fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    /// What survives of what was acknowledged.
+    #[must_use]
+    pub fn durability(&self) -> Durability {
+        self.queue.jobs.info().durability
     }
 
     /// Runs until the stop, and closes everything.
@@ -133,6 +148,20 @@ impl Server {
         self.queue.close().await;
         ended
     }
+}
+
+/// The version of the program.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The metrics page, where metrics are on: of the fleet in a process that serves, of itself in one that only works.
+fn scrape(role: Role, queue: &Queue, metrics: &Metrics) -> Option<Arc<dyn Scrape>> {
+    let on = metrics.on.clone()?;
+    let jobs = Arc::clone(&queue.jobs);
+    Some(Arc::new(if role.serves() {
+        ScrapeService::with_fleet(on, jobs, Arc::clone(&queue.registry))
+    } else {
+        ScrapeService::of_worker(on, jobs)
+    }))
 }
 
 /// A worker that has joined the fleet.
@@ -160,24 +189,10 @@ async fn worker(
             slots: worker.slots,
             grace: worker.grace,
             lease: settings.job.defaults.lease,
-            version: env!("CARGO_PKG_VERSION"),
+            version: VERSION,
         },
     });
     Ok(joined.await?)
-}
-
-async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| StartError::Listen { key, address, source })
-}
-
-fn addresses(settings: &Settings, api: &TcpListener, metrics: Option<&TcpListener>) -> Result<Addresses, StartError> {
-    let of = |listener: &TcpListener| {
-        listener.local_addr().map_err(|source| StartError::System { what: "see what is listened on", source })
-    };
-    let page = of(metrics.unwrap_or(api))?;
-    let path = settings.telemetry.metrics.path.clone();
-    let metrics = settings.telemetry.metrics.enabled.then_some((page, path));
-    Ok(Addresses { api: of(api)?, metrics })
 }
 
 fn http_settings(settings: &Settings, own_listener: Option<&Addresses>) -> HttpSettings {

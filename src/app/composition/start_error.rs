@@ -3,7 +3,11 @@
 use std::{io, net::SocketAddr};
 
 use crate::{
-    adapters::{auth::SigningKeyError, metrics::SetupError, queue::embedded::OpenError},
+    adapters::{
+        auth::SigningKeyError,
+        metrics::SetupError,
+        queue::{embedded::OpenError, nats::ConnectError},
+    },
     ports::driven::QueueError,
 };
 
@@ -26,6 +30,9 @@ pub enum StartError {
     /// The embedded queue cannot be opened.
     #[error(transparent)]
     Queue(#[from] OpenError),
+    /// The NATS queue cannot be used.
+    #[error(transparent)]
+    Nats(#[from] ConnectError),
     /// The instruments cannot be built.
     #[error(transparent)]
     Metrics(#[from] SetupError),

@@ -21,7 +21,7 @@ use super::{
 /// Where a configuration file is looked for when none is named.
 const CANDIDATES: [&str; 2] = ["osapi.yaml", "/etc/osapi/osapi.yaml"];
 /// Keys whose values are never shown.
-const SECRETS: [&str; 1] = ["api.server.security.signing_key"];
+const SECRETS: [&str; 2] = ["api.server.security.signing_key", "job.queue.nats.password"];
 
 /// The effective configuration and where it came from.
 #[derive(Debug, Clone)]
@@ -162,7 +162,8 @@ fn invalid(merged: &Value, error: &serde_path_to_error::Error<config::ConfigErro
 /// Says what is wrong with a key, with its value and origin where they may be shown.
 fn refused(merged: &Value, key: &str, expected: String) -> ConfigError {
     let value = get(merged, key);
-    let shown = value.filter(|_| !SECRETS.contains(&key)).and_then(written);
+    // An address may hold a password, although none is allowed to.
+    let shown = value.filter(|_| !SECRETS.contains(&key)).and_then(written).filter(|text| !text.contains('@'));
     ConfigError::Invalid { key: key.to_owned(), value: shown, origin: value.and_then(Origin::of), expected }
 }
 

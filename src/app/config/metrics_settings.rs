@@ -61,12 +61,13 @@ fn is_path(path: &str) -> bool {
 }
 
 fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
-    let numeric = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
-    let address = numeric.as_deref().unwrap_or(&text).parse();
-    address
-        .map(Some)
-        .map_err(|_| D::Error::custom("expected an IP address and a port, like 127.0.0.1:9464 or [::]:9464"))
+    struct Listener(SocketAddr);
+    impl<'de> Deserialize<'de> for Listener {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            scalar::listener(deserializer).map(Self)
+        }
+    }
+    Ok(Option::<Listener>::deserialize(deserializer)?.map(|listener| listener.0))
 }
 
 #[cfg(test)]

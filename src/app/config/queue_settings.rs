@@ -1,8 +1,8 @@
 //! `job.queue`: where jobs wait and how safe they are there.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::scalar;
+use super::{NatsSettings, scalar};
 use crate::ports::driven::Durability;
 
 /// The queue.
@@ -18,6 +18,8 @@ pub struct QueueSettings {
     /// Executions that may wait.
     #[serde(deserialize_with = "scalar::whole::<_, _, 1, 10_000_000>")]
     pub max_depth: u64,
+    /// Where they are with the backend `nats`.
+    pub nats: NatsSettings,
 }
 
 /// The queues that there are.
@@ -26,14 +28,12 @@ pub struct QueueSettings {
 pub enum QueueBackend {
     /// A store of its own in the data directory.
     Embedded,
+    /// NATS JetStream, for a fleet.
+    Nats,
 }
 
 fn backend<'de, D: Deserializer<'de>>(deserializer: D) -> Result<QueueBackend, D::Error> {
-    match String::deserialize(deserializer)?.as_str() {
-        "embedded" => Ok(QueueBackend::Embedded),
-        "nats" => Err(D::Error::custom("this build has no nats backend, expected embedded")),
-        _ => Err(D::Error::custom("expected embedded")),
-    }
+    scalar::word(deserializer, &[("embedded", QueueBackend::Embedded), ("nats", QueueBackend::Nats)])
 }
 
 fn durability<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Durability, D::Error> {

@@ -3,7 +3,7 @@
 //! All values arrive as text. Each error says what is allowed and leaves the value to the caller, who knows whether it
 //! may be shown.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use bytesize::ByteSize;
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
@@ -55,6 +55,14 @@ where
         let range = format!("{} to {}", bytes_text(MIN), bytes_text(MAX));
         D::Error::custom(format!("expected a size from {range}, written like 512KiB, 1MiB, 4GiB or in bytes"))
     })
+}
+
+/// An address to listen on.
+pub(super) fn listener<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let numeric = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    let address = numeric.as_deref().unwrap_or(&text).parse();
+    address.map_err(|_| D::Error::custom("expected an IP address and a port, like 127.0.0.1:9464 or [::]:9464"))
 }
 
 /// One of a few words.

@@ -72,6 +72,9 @@ impl Settings {
             let expected = "expected at most `job.defaults.deadline`".to_owned();
             return Err(Conflict { key: "job.defaults.timeout", expected });
         }
+        if let Some((key, expected)) = self.job.queue.nats.conflict() {
+            return Err(Conflict { key, expected: expected.to_owned() });
+        }
         let address = self.api.server.address();
         if self.telemetry.metrics.collides_with(address) {
             let expected = format!("expected another address than that of the API, {address}");

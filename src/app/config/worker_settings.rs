@@ -1,6 +1,6 @@
 //! `job.worker`: how this host takes part in the fleet.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,9 @@ pub struct WorkerSettings {
     /// How long running work may take to finish when the process is asked to stop.
     #[serde(deserialize_with = "scalar::duration::<_, 0, 3600>", serialize_with = "scalar::show_duration")]
     pub grace: Duration,
+    /// Where a process that only works answers.
+    #[serde(deserialize_with = "scalar::listener")]
+    pub listen: SocketAddr,
     /// Which programs jobs may run on it.
     pub commands: CommandsSettings,
 }

@@ -8,9 +8,12 @@ use std::{
 use async_trait::async_trait;
 use tokio::time::timeout;
 
-use crate::ports::{
-    driven::{JobQueue, QueueError, WorkerRegistry},
-    driving::{ComponentHealth, Health, HealthReport, Readiness, Scrape},
+use crate::{
+    domain::Worker,
+    ports::{
+        driven::{JobQueue, QueueError, WorkerRegistry},
+        driving::{ComponentHealth, Health, HealthReport, Readiness, Scrape},
+    },
 };
 
 /// A component that does not answer within this time is down.
@@ -19,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Asks the queue and the registry how they are.
 pub struct HealthService {
     queue: Arc<dyn JobQueue>,
-    registry: Arc<dyn WorkerRegistry>,
+    /// None in a process that only works: it does not know the fleet.
+    registry: Option<Arc<dyn WorkerRegistry>>,
     /// None when metrics are off.
     scrape: Option<Arc<dyn Scrape>>,
     version: &'static str,
@@ -27,25 +31,40 @@ pub struct HealthService {
 }
 
 impl HealthService {
-    /// Over `queue`, `registry` and, when metrics are on, their page; the uptime counts from here.
+    /// Of a process that serves the API: over `queue`, `registry` and, when metrics are on, their page; the uptime counts
+    /// from here.
     #[must_use]
-    pub fn new(
+    pub fn with_fleet(
         queue: Arc<dyn JobQueue>,
         registry: Arc<dyn WorkerRegistry>,
         scrape: Option<Arc<dyn Scrape>>,
         version: &'static str,
     ) -> Self {
-        Self { queue, registry, scrape, version, started: Instant::now() }
+        Self { queue, registry: Some(registry), scrape, version, started: Instant::now() }
     }
 
-    fn components<Q, W>(&self, queue: &Result<Q, String>, workers: &Result<W, String>) -> Readiness {
+    /// Of a process that only works.
+    #[must_use]
+    pub fn of_worker(queue: Arc<dyn JobQueue>, scrape: Option<Arc<dyn Scrape>>, version: &'static str) -> Self {
+        Self { queue, registry: None, scrape, version, started: Instant::now() }
+    }
+
+    /// The connected workers; none where the fleet is not known.
+    async fn connected(&self) -> Option<Result<Vec<Worker>, String>> {
+        match &self.registry {
+            Some(registry) => Some(ask(registry.connected()).await),
+            None => None,
+        }
+    }
+
+    fn components<Q, W>(&self, queue: &Result<Q, String>, workers: Option<&Result<W, String>>) -> Readiness {
         let metrics = self.scrape.as_ref().map(|scrape| {
             let message = "the latest page could not be made, see the log".to_owned();
             let up = scrape.works();
             ComponentHealth { name: "metrics", up, required: false, message: Some(message).filter(|_| !up) }
         });
-        let needed = [component("queue", queue), component("workers", workers)];
-        Readiness { components: needed.into_iter().chain(metrics).collect() }
+        let needed = [Some(component("queue", queue)), workers.map(|workers| component("workers", workers))];
+        Readiness { components: needed.into_iter().flatten().chain(metrics).collect() }
     }
 }
 
@@ -65,20 +84,19 @@ fn component<T>(name: &'static str, answer: &Result<T, String>) -> ComponentHeal
 #[async_trait]
 impl Health for HealthService {
     async fn readiness(&self) -> Readiness {
-        let (queue, workers) = tokio::join!(ask(self.queue.check()), ask(self.registry.connected()));
-        self.components(&queue, &workers)
+        let (queue, workers) = tokio::join!(ask(self.queue.check()), self.connected());
+        self.components(&queue, workers.as_ref())
     }
 
     async fn report(&self) -> HealthReport {
-        let (queue, stats, workers) =
-            tokio::join!(ask(self.queue.check()), ask(self.queue.stats()), ask(self.registry.connected()));
+        let (queue, stats, workers) = tokio::join!(ask(self.queue.check()), ask(self.queue.stats()), self.connected());
         HealthReport {
             version: self.version,
             uptime: self.started.elapsed(),
-            readiness: self.components(&queue, &workers),
+            readiness: self.components(&queue, workers.as_ref()),
             queue: self.queue.info(),
             stats: stats.ok(),
-            workers: workers.ok().map(|workers| workers.len()),
+            workers: workers.and_then(Result::ok).map(|workers| workers.len()),
         }
     }
 }
@@ -92,7 +110,7 @@ mod tests {
     };
 
     fn service(queue: MockJobQueue, registry: MockWorkerRegistry) -> HealthService {
-        HealthService::new(Arc::new(queue), Arc::new(registry), None, "1.2.3")
+        HealthService::with_fleet(Arc::new(queue), Arc::new(registry), None, "1.2.3")
     }
 
     #[tokio::test]
@@ -101,6 +119,20 @@ mod tests {
         queue.expect_check().returning(|| Ok(()));
         registry.expect_connected().returning(|| Ok(Vec::new()));
         assert!(service(queue, registry).readiness().await.is_ready());
+    }
+
+    #[tokio::test]
+    async fn a_process_that_only_works_needs_the_queue_and_knows_no_fleet() {
+        for works in [true, false] {
+            let mut queue = MockJobQueue::new();
+            queue.expect_check().returning(move || match works {
+                true => Ok(()),
+                false => Err(QueueError::new(QueueErrorKind::Unavailable, "cable cut")),
+            });
+            let readiness = HealthService::of_worker(Arc::new(queue), None, "1.2.3").readiness().await;
+            let names: Vec<_> = readiness.components.iter().map(|component| component.name).collect();
+            assert_eq!((names, readiness.is_ready()), (vec!["queue"], works));
+        }
     }
 
     #[tokio::test]
@@ -123,7 +155,8 @@ mod tests {
             queue.expect_check().returning(|| Ok(()));
             registry.expect_connected().returning(|| Ok(Vec::new()));
             scrape.expect_works().return_const(works);
-            let service = HealthService::new(Arc::new(queue), Arc::new(registry), Some(Arc::new(scrape)), "1.2.3");
+            let service =
+                HealthService::with_fleet(Arc::new(queue), Arc::new(registry), Some(Arc::new(scrape)), "1.2.3");
             let readiness = service.readiness().await;
             assert!(readiness.is_ready());
             let metrics = &readiness.components[2];

@@ -56,16 +56,25 @@ pub(super) fn variable_of(key: &str) -> String {
 }
 
 /// Values other than the defaults, for every key that there is.
-pub(super) const GOOD: [(&str, &str); 23] = [
+pub(super) const GOOD: [(&str, &str); 33] = [
     ("data_dir", "/var/lib/osapi"),
     ("api.server.host", "0.0.0.0"),
     ("api.server.port", "0"),
     ("api.server.limits.body", "2097152"),
     ("api.server.security.signing_key", "01234567890123456789012345678901"),
     ("api.server.security.cors.allow_origins", "[https://a.example, http://localhost:3000]"),
-    ("job.queue.backend", "embedded"),
+    ("job.queue.backend", "nats"),
     ("job.queue.durability", "process_crash"),
     ("job.queue.max_depth", "1"),
+    ("job.queue.nats.url", "tls://a.example:4222,tls://b.example"),
+    ("job.queue.nats.user", "osapi"),
+    ("job.queue.nats.password", "hunter2"),
+    ("job.queue.nats.credentials_file", "/etc/osapi/nats.creds"),
+    ("job.queue.nats.tls.ca_file", "/etc/osapi/ca.pem"),
+    ("job.queue.nats.tls.certificate_file", "/etc/osapi/tls.pem"),
+    ("job.queue.nats.tls.key_file", "/etc/osapi/tls.key"),
+    ("job.queue.nats.replicas", "3"),
+    ("job.queue.nats.prefix", "staging-1"),
     ("job.retention.age", "7d"),
     ("job.retention.max_jobs", "10"),
     ("job.retention.max_bytes", "1TiB"),
@@ -77,9 +86,18 @@ pub(super) const GOOD: [(&str, &str); 23] = [
     ("job.worker.labels", "{Rack: 007, group: web.dev, size: 1.10}"),
     ("job.worker.slots", "1024"),
     ("job.worker.grace", "0s"),
+    ("job.worker.listen", "0.0.0.0:9465"),
     ("job.worker.commands.allow", "[/bin/sh, /usr/bin/env]"),
     ("telemetry.metrics.path", "/internal/metrics~1"),
     ("telemetry.metrics.listen", "localhost:9464"),
 ];
 pub(super) const GOOD_WORDS: [(&str, &str); 3] =
     [("telemetry.metrics.enabled", "true"), ("log.level", "trace"), ("log.format", "json")];
+
+/// Keys that cannot be set alone, and what has to be set with them.
+pub(super) const TOGETHER: [(&str, (&str, &str)); 4] = [
+    ("job.queue.nats.user", ("job.queue.nats.password", "hunter2")),
+    ("job.queue.nats.password", ("job.queue.nats.user", "osapi")),
+    ("job.queue.nats.tls.certificate_file", ("job.queue.nats.tls.key_file", "/etc/osapi/tls.key")),
+    ("job.queue.nats.tls.key_file", ("job.queue.nats.tls.certificate_file", "/etc/osapi/tls.pem")),
+];
