@@ -37,7 +37,7 @@ fn not_completed(clients: &Clients, server: &Server) -> u64 {
 }
 
 /// Jobs per second from the first submission until all have completed; nobody waits for one of them.
-fn until_completed(clients: &Clients, server: &Server, count: usize) -> f64 {
+pub(crate) fn until_completed(clients: &Clients, server: &Server, count: usize) -> f64 {
     let begun = Instant::now();
     submit(clients, server, 64, count);
     loop {

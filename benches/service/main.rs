@@ -7,6 +7,7 @@
 
 mod client;
 mod comparisons;
+mod fleet;
 mod footprint;
 mod full_store;
 mod instructions;
@@ -31,6 +32,7 @@ const PARTS: &[Part] = &[
     ("metrics", comparisons::metrics),
     ("durability", comparisons::durability),
     ("instructions", instructions::run),
+    ("fleet", fleet::run),
     ("large-store", large_store::run),
 ];
 

@@ -38,7 +38,8 @@ pub(crate) struct Server {
     pub(crate) ready_after: Duration,
 }
 
-fn command(words: &[&str], directory: &Path, settings: Settings<'_>) -> Command {
+/// The program with nothing but these settings around it.
+pub(crate) fn command(words: &[&str], directory: &Path, settings: Settings<'_>) -> Command {
     let mut command = Command::new(words[0]);
     command
         .args(&words[1..])
@@ -64,9 +65,14 @@ impl Server {
 
     /// Starts it as another program, or under one that counts instructions.
     pub(crate) fn start_as(words: &[&str], clients: &Clients, directory: &Path, settings: Settings<'_>) -> Self {
+        Self::serve(&[words, &["start"]].concat(), clients, directory, settings)
+    }
+
+    /// Starts a process that serves the API, by this command.
+    pub(crate) fn serve(words: &[&str], clients: &Clients, directory: &Path, settings: Settings<'_>) -> Self {
         let token = token(directory, settings);
         let begun = Instant::now();
-        let mut child = command(&[words, &["start"]].concat(), directory, settings).spawn().expect("it starts");
+        let mut child = command(words, directory, settings).spawn().expect("it starts");
         let address = address(&mut child);
         let ready = Request::new("GET", "/health/ready", &token, "", "");
         let (status, body) = clients.ask(address, &ready);
@@ -93,9 +99,7 @@ impl Server {
 
     /// Resident memory in KiB, by proc(5).
     pub(crate) fn resident(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("proc(5)");
-        line.trim().trim_end_matches(" kB").parse().expect("a number")
+        resident(&self.child)
     }
 
     /// Does something, and says how much processor time the service used meanwhile.
@@ -106,12 +110,8 @@ impl Server {
     }
 
     /// Processor time that it has used, by proc(5).
-    fn processor_time(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
-        // The name in parentheses may contain anything; the state is the first field after it.
-        let fields = stat.rsplit(')').next().expect("proc(5)").split_whitespace();
-        let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-        Duration::from_nanos(ticks * 1_000_000_000 / clock_ticks_per_second())
+    pub(crate) fn processor_time(&self) -> Duration {
+        processor_time(&self.child)
     }
 
     /// How often its threads have gone to sleep and were woken, by proc(5).
@@ -143,6 +143,22 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Resident memory of a process in KiB, by proc(5).
+pub(crate) fn resident(process: &Child) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("proc(5)");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// Processor time that a process has used, by proc(5).
+pub(crate) fn processor_time(process: &Child) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", process.id())).expect("it runs");
+    // The name in parentheses may contain anything; the state is the first field after it.
+    let fields = stat.rsplit(')').next().expect("proc(5)").split_whitespace();
+    let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    Duration::from_nanos(ticks * 1_000_000_000 / clock_ticks_per_second())
 }
 
 fn token(directory: &Path, settings: Settings<'_>) -> String {

@@ -20,7 +20,8 @@ pub trait WorkerRegistry: Send + Sync {
     /// Removes a worker that stops, unless another instance took its place.
     async fn leave(&self, hostname: &Hostname, instance: InstanceId) -> Result<(), QueueError>;
 
-    /// The connected workers, ordered by hostname.
+    /// The connected workers, ordered by hostname. What they run may lag behind the queue by as much as [`super::JobQueue::check`]
+    /// makes good.
     async fn connected(&self) -> Result<Vec<Worker>, QueueError>;
 
     /// Starts or ends the draining of a connected worker and returns it; none when no such worker is connected.

@@ -102,9 +102,9 @@ async fn any_goes_to_one_host_and_a_host_gets_only_its_own<B: Backend>() {
     world.submit(Effect::Read, &["web-2"]).await;
     let mine = world.claim("web-1", 15).await;
     assert_eq!(mine.len(), 15);
-    let theirs = world.claim("web-2", 100).await;
-    assert_eq!(theirs.len(), 6, "five of any, and its own");
+    let theirs = world.claim("web-2", 6).await;
     assert!(theirs.iter().all(|claim| mine.iter().all(|other| other.job_id != claim.job_id)));
+    assert!(world.nothing_for("web-2").await, "it got five of any, and its own");
     assert!(world.nothing_for("web-1").await);
 }
 
@@ -130,11 +130,12 @@ async fn an_any_command_waits_for_a_host_that_runs_commands<B: Backend>() {
 async fn the_oldest_is_claimed_first<B: Backend>() {
     let world = World::<B>::new(Options::default());
     let mut ids = Vec::new();
-    for slot in ["_any", "web-1", "_any", "web-1"] {
-        ids.push(world.submit(Effect::Read, &[slot]).await);
+    for _ in 0..4 {
+        ids.push(world.submit(Effect::Read, &["_any"]).await);
     }
-    let claimed: Vec<JobId> = world.claim("web-1", 4).await.iter().map(|claim| claim.job_id).collect();
-    assert_eq!(claimed, ids);
+    for id in ids {
+        assert_eq!(world.claim_one("web-1").await.job_id, id);
+    }
 }
 
 async fn a_claim_waits_for_work_without_asking_again<B: Backend>() {
@@ -251,7 +252,7 @@ async fn a_restart_decides_about_everything_that_ran<B: Backend>() {
     let once = world.submit(Effect::AtMostOnce, &["_any"]).await;
     let asked_to_stop = world.submit(Effect::Read, &["_any"]).await;
     let waiting = world.submit(Effect::AtMostOnce, &["web-9"]).await;
-    assert_eq!(world.claim("web-1", 10).await.len(), 3);
+    world.claim("web-1", 3).await;
     assert!(matches!(world.queue().cancel(asked_to_stop).await.unwrap(), Cancelled::Accepted(_)));
     world.reopen();
     assert_eq!(world.status(safe).await, "queued");
@@ -469,7 +470,11 @@ async fn a_live_namesake_is_refused<B: Backend>() {
 async fn slots_in_use_are_those_that_run<B: Backend>() {
     let world = World::<B>::new(Options::default());
     world.registry().heartbeat(worker("web-1", 1)).await.unwrap();
-    let used = async || world.registry().connected().await.unwrap()[0].slots_used;
+    let used = async || {
+        // A registry may lag behind the queue, but not behind a check of it.
+        world.queue().check().await.unwrap();
+        world.registry().connected().await.unwrap()[0].slots_used
+    };
     world.submit(Effect::Read, &["_any"]).await;
     world.submit(Effect::Read, &["_any"]).await;
     let claims = world.claim("web-1", 2).await;

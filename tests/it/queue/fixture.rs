@@ -169,11 +169,16 @@ impl<B: Backend> World<B> {
         id
     }
 
-    /// Claims up to `max` executions for a host; there must be at least one.
-    pub(crate) async fn claim(&self, host: &str, max: u32) -> Vec<Claim> {
+    /// Claims so many executions for a host, in as many answers as that takes.
+    pub(crate) async fn claim(&self, host: &str, count: usize) -> Vec<Claim> {
         let queue = self.queue();
-        let claims = tokio::time::timeout(Duration::from_secs(20), queue.claim(request(host, max)));
-        claims.await.expect("there is something to claim").unwrap()
+        let mut claims = Vec::new();
+        while claims.len() < count {
+            let missing = u32::try_from(count - claims.len()).unwrap();
+            let more = tokio::time::timeout(Duration::from_secs(20), queue.claim(request(host, missing)));
+            claims.extend(more.await.expect("there is something to claim").unwrap());
+        }
+        claims
     }
 
     pub(crate) async fn claim_one(&self, host: &str) -> Claim {

@@ -88,7 +88,7 @@ impl Executions {
 
     /// The record of a job; none when it was removed or never was.
     pub(super) async fn job(&self, id: JobId) -> Result<Option<Arc<JobRecord>>, QueueError> {
-        let stored = self.link.state(&self.link.names.job(id)).await?;
+        let stored = self.link.lasting(&self.link.names.job(id)).await?;
         Ok(match stored.as_ref().and_then(|stored| decode(&stored.payload)) {
             Some(JobEntry::Job(record)) => Some(Arc::from(record)),
             _ => None,

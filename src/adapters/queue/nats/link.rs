@@ -194,6 +194,20 @@ impl Link {
         self.last(&self.streams.state, subject).await
     }
 
+    /// The record of a subject of the state stream that never changes once it is there, from whichever server has it.
+    /// One that is not there yet is asked for at the leader.
+    pub(super) async fn lasting(&self, subject: &str) -> Result<Option<Stored>, QueueError> {
+        self.up()?;
+        if let Ok(Ok(message)) = timeout(ANSWER, self.streams.state.direct_get_last_for_subject(subject)).await {
+            return Ok(Some(Stored {
+                subject: message.subject.to_string(),
+                sequence: message.sequence,
+                payload: message.payload.into(),
+            }));
+        }
+        self.state(subject).await
+    }
+
     /// Sends something that may be lost.
     pub(super) async fn hint(&self, subject: String, payload: Vec<u8>) {
         if self.is_up()

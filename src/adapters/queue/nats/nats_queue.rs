@@ -18,13 +18,14 @@ use uuid::Uuid;
 
 use super::{
     apply::executions as execution_rows,
-    claims::{Dispatcher, Parked},
+    claims::Dispatcher,
     config::NatsConfig,
     connect_error::ConnectError,
     executions::Executions,
     fleet::{Fleet, Roll},
     follower::follow,
-    link::{Link, NotWritten, unavailable},
+    hands::{Granted, Parked},
+    link::{ANSWER, Link, NotWritten, unavailable},
     record::{CancelRecord, encode},
     registry::{Registry, listen},
     removal::{Removals, remove},
@@ -194,9 +195,17 @@ impl NatsQueue {
         if self.shared.closed.swap(true, Ordering::SeqCst) {
             return;
         }
+        // Without anybody who can ask, the dispatchers give back what nobody took, and end.
+        self.shared.dispatchers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let dispatching = std::mem::take(&mut *self.shared.dispatching.lock().unwrap_or_else(PoisonError::into_inner));
+        let until = tokio::time::Instant::now() + ANSWER;
+        for mut task in dispatching {
+            if tokio::time::timeout_at(until, &mut task).await.is_err() {
+                task.abort();
+            }
+        }
         *self.shared.open.write().await = false;
-        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        tasks.append(&mut self.shared.dispatching.lock().unwrap_or_else(PoisonError::into_inner));
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         tasks.iter().for_each(JoinHandle::abort);
         for task in tasks {
             // It was aborted, or has said in the log why it ended.
@@ -398,7 +407,7 @@ impl JobQueue for NatsQueue {
         let dispatcher = self.shared.dispatcher(&request).await?;
         let (answer, granted) = oneshot::channel();
         dispatcher.send(Parked { request, answer }).map_err(|_| closed())?;
-        granted.await.map(super::claims::Granted::take).map_err(|_| closed())
+        granted.await.map(Granted::take).map_err(|_| closed())
     }
 
     async fn renew(&self, token: ClaimToken) -> Result<bool, QueueError> {
@@ -454,7 +463,8 @@ impl WorkerRegistry for NatsQueue {
         let served = self.shared.served()?;
         served.fleet.progress.caught_up().await?;
         let mut workers = served.fleet.connected(self.shared.clock.now());
-        let (draining, used) = served.replica.read(store::occupation).await?;
+        // As far as the copy has come: whoever starts a draining waits until it shows.
+        let (draining, used) = served.replica.readers.read(store::occupation).await?;
         for worker in &mut workers {
             worker.slots_used = used.get(worker.hostname.as_str()).copied().unwrap_or_default();
             if draining.contains(&worker.hostname) {
@@ -473,7 +483,7 @@ impl WorkerRegistry for NatsQueue {
         self.write(move |shared| async move {
             let written = shared.registry.set_draining(&name, draining).await?;
             shared.executions.wrote(written);
-            Ok(())
+            shared.served()?.replica.progress.caught_up().await
         })
         .await?;
         Ok(worker(self.connected().await?))

@@ -41,8 +41,13 @@ pub(in crate::adapters::queue) fn stats(connection: &Connection, clock: &dyn Clo
 pub(in crate::adapters::queue) fn occupation(
     connection: &Connection,
 ) -> rusqlite::Result<(HashSet<Hostname>, HashMap<String, u32>)> {
-    let mut statement =
-        connection.prepare_cached("SELECT worker, count(*) FROM execution WHERE status = 'running' GROUP BY worker")?;
-    let used = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    // Grouped here: the database would group by an index over everything that ever ran.
+    let mut statement = connection
+        .prepare_cached("SELECT worker FROM execution INDEXED BY execution_running WHERE status = 'running'")?;
+    let mut used = HashMap::new();
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        *used.entry(row.get(0)?).or_default() += 1;
+    }
     Ok((draining(connection)?, used))
 }
