@@ -8,6 +8,7 @@ mod job_events;
 mod jobs;
 mod run;
 mod scrape;
+mod seldom;
 mod worker;
 mod workers;
 

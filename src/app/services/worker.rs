@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, interval_at, sleep, timeout},
 };
 
-use super::run::Runner;
+use super::run::{Runner, Said};
 use crate::{
     domain::{Hostname, InstanceId, Labels, Worker, WorkerState, worker::HEARTBEAT_INTERVAL},
     ports::driven::{Claim, ClaimRequest, Clock, JobQueue, MetricsPort, OperationExecutor, QueueError, WorkerRegistry},
@@ -88,6 +88,7 @@ impl WorkerService {
             lease: self.parts.profile.lease,
             wind_down: WIND_DOWN.min(last_call * 3 / 4),
             interrupted,
+            said: Said::default(),
         });
         let mut runs = JoinSet::new();
         tokio::select! {

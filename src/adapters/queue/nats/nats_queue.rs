@@ -361,7 +361,10 @@ impl JobQueue for NatsQueue {
 
     async fn check(&self) -> Result<(), QueueError> {
         self.shared.link.state(&self.shared.link.names.ledger()).await?;
-        if self.shared.served.is_some() { self.shared.tidy().await } else { Ok(()) }
+        match self.shared.served {
+            Some(_) => self.shared.tidy().await,
+            None => self.shared.registry.has_its_names(),
+        }
     }
 
     async fn submit(&self, submission: Submission) -> Result<Submitted, QueueError> {

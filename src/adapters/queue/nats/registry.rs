@@ -1,7 +1,7 @@
 //! The workers of this process: their signs of life, and who may have a name.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -34,13 +34,15 @@ pub(super) struct Registry {
     clock: Arc<dyn Clock>,
     /// Workers of this process and when they last gave a sign of life.
     own: Mutex<HashMap<Hostname, (Uuid, Timestamp)>>,
+    /// Names that went to other processes while workers of this one went on.
+    lost: Mutex<BTreeSet<Hostname>>,
     /// Hosts that this process claims for, and whether they may.
     draining: Mutex<HashMap<Hostname, watch::Sender<bool>>>,
 }
 
 impl Registry {
     pub(super) fn new(session: Uuid, link: Arc<Link>, clock: Arc<dyn Clock>) -> Self {
-        Self { session, link, clock, own: Mutex::default(), draining: Mutex::default() }
+        Self { session, link, clock, own: Mutex::default(), lost: Mutex::default(), draining: Mutex::default() }
     }
 
     fn own(&self) -> MutexGuard<'_, HashMap<Hostname, (Uuid, Timestamp)>> {
@@ -50,6 +52,19 @@ impl Registry {
 
     fn draining(&self) -> MutexGuard<'_, HashMap<Hostname, watch::Sender<bool>>> {
         self.draining.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lost(&self) -> MutexGuard<'_, BTreeSet<Hostname>> {
+        // Every change is complete in itself.
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fails while another process has the name of a worker of this one.
+    pub(super) fn has_its_names(&self) -> Result<(), QueueError> {
+        match self.lost().first() {
+            None => Ok(()),
+            Some(hostname) => Err(taken(hostname)),
+        }
     }
 
     /// Whether an instance lives in this process.
@@ -88,13 +103,13 @@ impl Registry {
                 && self.lives(&holder).await?
             {
                 self.give_up(&worker.hostname, worker.instance);
-                let message = format!("another live worker has the hostname {}", worker.hostname);
-                return Err(QueueError::new(QueueErrorKind::HostnameTaken, message));
+                return Err(taken(&worker.hostname));
             }
             let record = encode(&WorkerRecord::of(worker, self.session, false));
             match self.link.write(&subject, record, Some(sequence)).await {
                 Ok(written) => {
                     self.own().insert(worker.hostname.clone(), (worker.instance.0, self.clock.now()));
+                    self.lost().remove(&worker.hostname);
                     self.refresh(&worker.hostname).await?;
                     return Ok(written);
                 }
@@ -110,6 +125,7 @@ impl Registry {
         let mut own = self.own();
         if own.get(hostname).is_some_and(|(known, _)| *known == instance.0) {
             own.remove(hostname);
+            self.lost().insert(hostname.clone());
             if let Some(draining) = self.draining().get(hostname) {
                 draining.send_replace(true);
             }
@@ -173,6 +189,11 @@ impl Registry {
         }
         Ok(())
     }
+}
+
+fn taken(hostname: &Hostname) -> QueueError {
+    let message = format!("another live worker has the hostname {hostname}");
+    QueueError::new(QueueErrorKind::HostnameTaken, message)
 }
 
 /// Hears what this process is told, until it is aborted.
