@@ -125,9 +125,8 @@ mod tests {
     async fn a_process_that_only_works_needs_the_queue_and_knows_no_fleet() {
         for works in [true, false] {
             let mut queue = MockJobQueue::new();
-            queue.expect_check().returning(move || match works {
-                true => Ok(()),
-                false => Err(QueueError::new(QueueErrorKind::Unavailable, "cable cut")),
+            queue.expect_check().returning(move || {
+                if works { Ok(()) } else { Err(QueueError::new(QueueErrorKind::Unavailable, "cable cut")) }
             });
             let readiness = HealthService::of_worker(Arc::new(queue), None, "1.2.3").readiness().await;
             let names: Vec<_> = readiness.components.iter().map(|component| component.name).collect();
