@@ -23,5 +23,5 @@ pub use health::HealthService;
 pub use job_events::JobEventRecorder;
 pub use jobs::{JobService, JobServiceParts};
 pub use scrape::ScrapeService;
-pub use worker::{WorkerParts, WorkerProfile, WorkerService};
+pub use worker::{Membership, WorkerParts, WorkerProfile, WorkerService};
 pub use workers::WorkersService;

@@ -1,7 +1,7 @@
 //! The workers of this process: their signs of life, and who may have a name.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -34,15 +34,13 @@ pub(super) struct Registry {
     clock: Arc<dyn Clock>,
     /// Workers of this process and when they last gave a sign of life.
     own: Mutex<HashMap<Hostname, (Uuid, Timestamp)>>,
-    /// Names that went to other processes while workers of this one went on.
-    lost: Mutex<BTreeSet<Hostname>>,
     /// Hosts that this process claims for, and whether they may.
     draining: Mutex<HashMap<Hostname, watch::Sender<bool>>>,
 }
 
 impl Registry {
     pub(super) fn new(session: Uuid, link: Arc<Link>, clock: Arc<dyn Clock>) -> Self {
-        Self { session, link, clock, own: Mutex::default(), lost: Mutex::default(), draining: Mutex::default() }
+        Self { session, link, clock, own: Mutex::default(), draining: Mutex::default() }
     }
 
     fn own(&self) -> MutexGuard<'_, HashMap<Hostname, (Uuid, Timestamp)>> {
@@ -52,19 +50,6 @@ impl Registry {
 
     fn draining(&self) -> MutexGuard<'_, HashMap<Hostname, watch::Sender<bool>>> {
         self.draining.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lost(&self) -> MutexGuard<'_, BTreeSet<Hostname>> {
-        // Every change is complete in itself.
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Fails while another process has the name of a worker of this one.
-    pub(super) fn has_its_names(&self) -> Result<(), QueueError> {
-        match self.lost().first() {
-            None => Ok(()),
-            Some(hostname) => Err(taken(hostname)),
-        }
     }
 
     /// Whether an instance lives in this process.
@@ -109,7 +94,6 @@ impl Registry {
             match self.link.write(&subject, record, Some(sequence)).await {
                 Ok(written) => {
                     self.own().insert(worker.hostname.clone(), (worker.instance.0, self.clock.now()));
-                    self.lost().remove(&worker.hostname);
                     self.refresh(&worker.hostname).await?;
                     return Ok(written);
                 }
@@ -125,7 +109,6 @@ impl Registry {
         let mut own = self.own();
         if own.get(hostname).is_some_and(|(known, _)| *known == instance.0) {
             own.remove(hostname);
-            self.lost().insert(hostname.clone());
             if let Some(draining) = self.draining().get(hostname) {
                 draining.send_replace(true);
             }
