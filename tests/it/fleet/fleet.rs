@@ -201,3 +201,8 @@ pub(super) fn hosts(job: &Value) -> Vec<(&str, &str)> {
     hosts.sort_unstable();
     hosts
 }
+
+/// What a job's first execution failed of.
+pub(super) fn error_kind(job: &Value) -> &Value {
+    &job["executions"][0]["error"]["kind"]
+}
