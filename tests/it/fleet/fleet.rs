@@ -131,6 +131,12 @@ impl Member {
         self.client.metrics()
     }
 
+    /// Waits until the series with this name add up to this on its page. An end is stored before the process that stored
+    /// it counts it, and others may see it between the two.
+    pub(super) fn comes_to(&self, name: &str, sum: f64) {
+        until(&format!("{name} {sum}"), || (self.page().sum(name) == sum).then_some(()));
+    }
+
     /// Kills it at once. What it stored is where it was.
     pub(super) fn kill(self) -> Home {
         self.process.kill();
@@ -205,4 +211,9 @@ pub(super) fn hosts(job: &Value) -> Vec<(&str, &str)> {
 /// What a job's first execution failed of.
 pub(super) fn error_kind(job: &Value) -> &Value {
     &job["executions"][0]["error"]["kind"]
+}
+
+/// What the series with this name add up to over several processes.
+pub(super) fn sum<'a>(members: impl IntoIterator<Item = &'a Member>, name: &str) -> f64 {
+    members.into_iter().map(|member| member.page().sum(name)).sum()
 }

@@ -3,7 +3,9 @@
 //! What one process shows by itself is tested beside `server`, what the queue promises in `queue`. Here is what only
 //! several processes can break.
 
+mod cable;
 mod cancels;
+mod cut_off;
 mod fleet;
 mod keys;
 mod kills;
