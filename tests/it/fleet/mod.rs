@@ -5,9 +5,13 @@
 
 mod cable;
 mod cancels;
+mod copies;
 mod cut_off;
 mod fleet;
+mod full_stream;
 mod keys;
 mod kills;
+mod outages;
 mod registry;
 mod targets;
+mod truth;

@@ -154,7 +154,7 @@ impl Link {
     /// Whether workers may have been forgotten while there was no connection, and had no time to come back since.
     pub(super) fn workers_return(&self) -> bool {
         let state = *self.state.borrow();
-        state.away >= HEARTBEAT_EXPIRY - HEARTBEAT_INTERVAL && state.since.elapsed() < RETURN
+        state.away + HEARTBEAT_INTERVAL >= HEARTBEAT_EXPIRY && state.since.elapsed() < RETURN
     }
 
     /// Fails without a connection.
