@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::fleet::{Fleet, error_kind, hosts, id, read, slow_read, sum, until};
+use super::scene::{Fleet, error_kind, hosts, id, read, slow_read, sum, until};
 use crate::server::{Script, gone};
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     cable::Cable,
-    fleet::{Fleet, Member, hosts, id, read, slow_read, until, worker_in},
+    scene::{Fleet, Member, hosts, id, read, slow_read, until, worker_in},
 };
 use crate::server::Script;
 

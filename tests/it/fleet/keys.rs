@@ -4,7 +4,7 @@ use std::{collections::HashSet, thread};
 
 use serde_json::json;
 
-use super::fleet::{Fleet, hosts, id, read, slow_read, sum, until};
+use super::scene::{Fleet, hosts, id, read, slow_read, sum, until};
 
 #[test]
 fn a_hundred_requests_with_one_key_over_two_api_processes_make_one_job() {

@@ -8,7 +8,7 @@ use std::{
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
-use super::fleet::{Fleet, Member, error_kind, hosts, id, slow_read, until, worker_in};
+use super::scene::{Fleet, Member, error_kind, hosts, id, slow_read, until, worker_in};
 use crate::server::Script;
 
 /// Takes the one with this name out of two.
@@ -134,8 +134,8 @@ fn commands_start_at_most_once_while_workers_are_killed_under_load() {
         jobs.extend(submitted);
         home = left;
     }
-    let stats = api.quiet();
-    assert_eq!(stats["ledger"]["created"], JOBS);
+    let figures = api.quiet();
+    assert_eq!(figures["ledger"]["created"], JOBS);
     let started = std::fs::read_to_string(&starts).unwrap();
     let mut lost = 0;
     for (mark, id) in &jobs {
@@ -151,5 +151,5 @@ fn commands_start_at_most_once_while_workers_are_killed_under_load() {
         }
     }
     assert!(lost > 0, "the workers that were killed ran something");
-    assert_eq!(stats["by_status"]["lost"], lost);
+    assert_eq!(figures["by_status"]["lost"], lost);
 }

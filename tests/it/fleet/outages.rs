@@ -15,7 +15,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::fleet::{Fleet, Member, hosts, id, read, sum, until};
+use super::scene::{Fleet, Member, hosts, id, read, sum, until};
 use crate::server::Client;
 
 /// Clients of each API process.
@@ -107,7 +107,9 @@ fn survives(outage: Duration) {
     let apis = [fleet.api(), fleet.api()];
     let workers = [fleet.worker("web-1"), fleet.worker("web-2")];
     let everybody = || apis.iter().chain(&workers);
-    apis.iter().for_each(|api| api.sees(&["web-1", "web-2"]));
+    for api in &apis {
+        api.sees(&["web-1", "web-2"]);
+    }
     let starts = fleet.desk.path("starts");
     let told = Told::default();
     let lines = |member: &Member| member.process.log().lines().count();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::fleet::{Fleet, hosts, id, read, slow_read, until, worker_in};
+use super::scene::{Fleet, hosts, id, read, slow_read, until, worker_in};
 
 #[test]
 fn every_api_process_lists_every_worker_with_its_labels_and_version() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::fleet::{Fleet, hosts, id, read, slow_read, until};
+use super::scene::{Fleet, hosts, id, read, slow_read, until};
 
 #[test]
 fn a_job_runs_on_exactly_the_hosts_that_its_target_means() {
