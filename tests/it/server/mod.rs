@@ -13,11 +13,13 @@ mod nodes;
 mod readme;
 mod refusals;
 mod scrapes;
+mod script;
 mod start_up;
 mod stops;
 mod tokens;
 mod truth;
 
-pub(crate) use client::Client;
+pub(crate) use client::{Answer, Client};
 pub(crate) use home::{Home, Running};
 pub(crate) use jobs::reads;
+pub(crate) use script::{Script, gone};

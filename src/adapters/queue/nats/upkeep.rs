@@ -118,7 +118,7 @@ impl Upkeep {
         if is_due(&mut self.watched.looked_at_hints, NO_HINT / 3) {
             self.lost_hints().await?;
         }
-        if asked || is_due(&mut self.watched.looked_at_age, ROUND) {
+        if is_due(&mut self.watched.looked_at_age, ROUND) {
             self.removals.sweep(&self.executions, &self.replica).await?;
         }
         Ok(())
