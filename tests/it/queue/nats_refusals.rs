@@ -109,7 +109,7 @@ async fn processes_that_share_a_directory_keep_a_copy_each_and_take_over_those_t
     let copies = || {
         let names = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
         let mut copies: Vec<_> = names.filter_map(|name| name.into_string().ok()).collect();
-        copies.retain(|name| name.ends_with(".db"));
+        copies.retain(|name| name.strip_suffix(".db").is_some());
         copies.sort();
         copies
     };

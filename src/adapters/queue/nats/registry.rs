@@ -93,8 +93,7 @@ impl Registry {
                 && self.lives(&holder).await?
             {
                 self.give_up(&worker.hostname, worker.instance);
-                let message = format!("another live worker has the hostname {}", worker.hostname);
-                return Err(QueueError::new(QueueErrorKind::HostnameTaken, message));
+                return Err(taken(&worker.hostname));
             }
             let record = encode(&WorkerRecord::of(worker, self.session, false));
             match self.link.write(&subject, record, Some(sequence)).await {
@@ -201,6 +200,11 @@ pub(super) async fn come_back(registry: Arc<Registry>) {
             times = state.times;
         }
     }
+}
+
+fn taken(hostname: &Hostname) -> QueueError {
+    let message = format!("another live worker has the hostname {hostname}");
+    QueueError::new(QueueErrorKind::HostnameTaken, message)
 }
 
 /// Hears what this process is told, until it is aborted.
