@@ -125,6 +125,8 @@ impl Executions {
                 None => self.current(job, slot).await?,
             };
             if !meant(&current, sequence) {
+                // Somebody else was first: whoever asks this process next must see what that came to.
+                self.wrote(sequence);
                 return Ok(Changed::Other(Box::new(current)));
             }
             let (now, mark) = (self.clock.now(), self.reports.mark());
