@@ -41,7 +41,8 @@ fn what_waits_is_cancelled_at_once_and_never_runs() {
     let worker = fleet.worker("web-1");
     first.sees(&["web-1"]);
     second.sees(&["web-1"]);
-    first.client.post("/api/v1/workers/web-1/drain", &json!({})).expect(200);
+    // What does not run cannot claim.
+    worker.process.signal(Signal::STOP);
     let jobs = ["_any", "web-1", "_all"].map(|target| first.client.submit(&read(), target, &[]));
     for job in &jobs {
         until("the other one knows the job", || second.job(id(job)));
@@ -49,7 +50,7 @@ fn what_waits_is_cancelled_at_once_and_never_runs() {
         assert_eq!(cancelled["status"], "cancelled");
         assert_eq!(first.client.ended(id(job))["status"], "cancelled");
     }
-    first.client.post("/api/v1/workers/web-1/undrain", &json!({})).expect(200);
+    worker.process.signal(Signal::CONT);
     let after = first.client.submit(&read(), "web-1", &[("prefer", "wait=30")]);
     assert_eq!(after["status"], "completed");
     worker.comes_to("osapi_worker_jobs_processed_total", 1.0);

@@ -12,15 +12,13 @@ use super::{
 };
 use crate::server::Script;
 
-/// Starts a worker on a cable of its own, and another one beside it that gets nothing yet.
-fn with_a_cable(fleet: &Fleet) -> (Member, Cable, Member, Member) {
+/// Starts an API process, and a worker on a cable of its own.
+fn with_a_cable(fleet: &Fleet) -> (Member, Cable, Member) {
     let api = fleet.api();
     let cable = Cable::lay(&fleet.server.url());
     let away = worker_in(fleet.worker_home_at("web-1", &cable.url));
-    let other = fleet.worker("web-2");
-    api.sees(&["web-1", "web-2"]);
-    api.client.post("/api/v1/workers/web-2/drain", &json!({})).expect(200);
-    (api, cable, away, other)
+    api.sees(&["web-1"]);
+    (api, cable, away)
 }
 
 fn is_fenced(api: &Member, away: &Member, before: &Value) {
@@ -55,17 +53,19 @@ fn a_worker_that_was_frozen_past_its_lease_changes_nothing_when_it_wakes() {
 #[test]
 fn a_worker_that_is_cut_off_past_its_lease_loses_its_run_to_another_one() {
     let fleet = Fleet::new();
-    let (api, cable, away, other) = with_a_cable(&fleet);
+    let (api, cable, away) = with_a_cable(&fleet);
     let job = api.client.submit(&slow_read(2), "_any", &[]);
     assert_eq!(api.runs_on(id(&job)), "web-1");
     cable.cut();
-    api.client.post("/api/v1/workers/web-2/undrain", &json!({})).expect(200);
+    let other = fleet.worker("web-2");
     let ended = api.client.ended(id(&job));
     assert_eq!((hosts(&ended), &ended["executions"][0]["attempt"]), (vec![("web-2", "completed")], &json!(2)));
     other.comes_to("osapi_jobs_completed_total", 1.0);
     until("it leaves the list", || (api.workers() == ["web-2"]).then_some(()));
-    let page = api.page();
-    assert_eq!(page.value("osapi_workers_connected", &[]), Some(1.0));
+    let page = until("a page shows who is left", || {
+        let page = api.page();
+        (page.value("osapi_workers_connected", &[]) == Some(1.0)).then_some(page)
+    });
     assert_eq!(page.value("osapi_worker_slots", &[("worker", "web-1")]), None);
     cable.mend();
     api.sees(&["web-1", "web-2"]);
@@ -75,13 +75,13 @@ fn a_worker_that_is_cut_off_past_its_lease_loses_its_run_to_another_one() {
 #[test]
 fn a_command_of_a_worker_that_is_cut_off_is_lost_and_does_not_start_elsewhere() {
     let fleet = Fleet::new();
-    let (api, cable, away, _other) = with_a_cable(&fleet);
+    let (api, cable, away) = with_a_cable(&fleet);
     let script = Script::new(&fleet.desk);
     let job = api.client.submit(&script.then("sleep 1"), "_any", &[]);
     script.started();
     assert_eq!(api.runs_on(id(&job)), "web-1");
     cable.cut();
-    api.client.post("/api/v1/workers/web-2/undrain", &json!({})).expect(200);
+    let _other = fleet.worker("web-2");
     let ended = api.client.ended(id(&job));
     assert_eq!(ended["status"], "lost");
     cable.mend();
@@ -93,7 +93,7 @@ fn a_command_of_a_worker_that_is_cut_off_is_lost_and_does_not_start_elsewhere() 
 #[test]
 fn a_run_that_ends_during_a_cut_shorter_than_its_lease_is_recorded_once_as_it_ended() {
     let fleet = Fleet::new().with("OSAPI_JOB__DEFAULTS__LEASE", "30s");
-    let (api, cable, away, _other) = with_a_cable(&fleet);
+    let (api, cable, away) = with_a_cable(&fleet);
     let script = Script::new(&fleet.desk);
     let (proceed, over) = (fleet.desk.path("proceed"), fleet.desk.path("over"));
     let rest = format!("until test -e {}; do sleep 0.01; done; echo > {}", proceed.display(), over.display());

@@ -13,5 +13,6 @@ mod kills;
 mod outages;
 mod registry;
 mod scene;
+mod stops;
 mod targets;
 mod truth;

@@ -36,10 +36,11 @@ fn every_api_process_lists_every_worker_with_its_labels_and_version() {
 fn a_drained_worker_in_another_process_finishes_what_it_runs_and_takes_nothing_more() {
     let fleet = Fleet::new();
     let (first, second) = (fleet.api(), fleet.api());
-    let worker = fleet.worker("web-1");
+    // It has nothing to claim with until it has long been told.
+    let worker = worker_in(fleet.worker_home("web-1").with("OSAPI_JOB__WORKER__SLOTS", "1"));
     first.sees(&["web-1"]);
     second.sees(&["web-1"]);
-    let running = first.client.submit(&slow_read(1), "_any", &[]);
+    let running = first.client.submit(&slow_read(2), "_any", &[]);
     first.runs_on(id(&running));
     let drained = second.client.post("/api/v1/workers/web-1/drain", &json!({})).expect(200);
     assert_eq!((&drained["hostname"], &drained["state"]), (&json!("web-1"), &json!("draining")));
@@ -79,7 +80,7 @@ fn a_worker_started_right_after_its_predecessor_was_killed_has_its_name_and_its_
     assert_eq!(job["executions"][0]["attempt"], 2);
     second.comes_to("osapi_worker_jobs_processed_total", 1.0);
     assert_eq!(api.workers(), ["web-1"]);
-    assert_eq!(api.page().value("osapi_workers_connected", &[]), Some(1.0));
+    api.comes_to("osapi_workers_connected", 1.0);
 }
 
 #[test]

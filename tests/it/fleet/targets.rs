@@ -1,5 +1,6 @@
 //! Who runs a job: decided when it is accepted, by whichever API process accepts it.
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::scene::{Fleet, hosts, id, read, slow_read, until};
@@ -84,9 +85,10 @@ fn one_host_that_fails_makes_a_partial_failure_that_says_which() {
 fn a_worker_that_comes_later_runs_nothing_of_an_older_broadcast() {
     let fleet = Fleet::new();
     let api = fleet.api();
-    let _old = fleet.labelled("web-1", "group=web");
+    let old = fleet.labelled("web-1", "group=web");
     api.sees(&["web-1"]);
-    api.client.post("/api/v1/workers/web-1/drain", &json!({})).expect(200);
+    // What does not run cannot claim.
+    old.process.signal(Signal::STOP);
     let older = ["_all", "group:web", "web-1"].map(|target| api.client.submit(&read(), target, &[]));
     let late = fleet.labelled("web-2", "group=web");
     api.sees(&["web-1", "web-2"]);
@@ -96,7 +98,7 @@ fn a_worker_that_comes_later_runs_nothing_of_an_older_broadcast() {
     for job in &older {
         assert_eq!(api.job(id(job)).unwrap()["status"], "queued");
     }
-    api.client.post("/api/v1/workers/web-1/undrain", &json!({})).expect(200);
+    old.process.signal(Signal::CONT);
     for job in &older {
         assert_eq!(hosts(&api.client.ended(id(job))), [("web-1", "completed")]);
     }

@@ -100,9 +100,14 @@ impl Executions {
     /// The record of an execution and its sequence.
     pub(super) async fn current(&self, job: &JobRecord, slot: &str) -> Result<(ExecutionRecord, u64), QueueError> {
         match self.link.state(&self.link.names.execution(job.id, slot)).await? {
-            Some(stored) => decode(&stored.payload)
-                .map(|record| (record, stored.sequence))
-                .ok_or_else(|| unavailable("an execution's record cannot be understood")),
+            Some(stored) => {
+                let record: Option<ExecutionRecord> = decode(&stored.payload);
+                let record = record.ok_or_else(|| unavailable("an execution's record cannot be understood"))?;
+                // It may be a change of this process whose acknowledgement was lost. A process that follows no stream
+                // has no other way to learn that it was made.
+                self.reports.stored(record.mark);
+                Ok((record, stored.sequence))
+            }
             None => Ok((untouched(job, slot), 0)),
         }
     }
@@ -125,6 +130,8 @@ impl Executions {
                 None => self.current(job, slot).await?,
             };
             if !meant(&current, sequence) {
+                // Somebody else was first: whoever asks this process next must see what that came to.
+                self.wrote(sequence);
                 return Ok(Changed::Other(Box::new(current)));
             }
             let (now, mark) = (self.clock.now(), self.reports.mark());
@@ -239,7 +246,10 @@ impl Executions {
         if stands && record.cancel_requested {
             self.leases.ask_to_cancel(token);
         }
-        if !stands && self.leases.held(token).is_some() {
+        // Its end may be recorded and the acknowledgement lost: then `finish` will find it.
+        let ended_here =
+            record.mark.session == self.session && record.token == Some(token.0) && record.status.is_terminal();
+        if !stands && !ended_here && self.leases.held(token).is_some() {
             self.leases.fence(token);
         }
         Ok(stands)
