@@ -128,7 +128,10 @@ impl JobService {
         match kind {
             QueueErrorKind::StorageFull => JobsError::StorageFull,
             QueueErrorKind::Corrupt => JobsError::Corrupt,
-            _ => JobsError::Unavailable { job_id: job_id.filter(|_| error.uncertain()) },
+            _ => {
+                let job_id = error.job_id().or(job_id);
+                JobsError::Unavailable { job_id: job_id.filter(|_| error.uncertain()) }
+            }
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use crate::domain::JobId;
+
 /// What callers tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum QueueErrorKind {
@@ -26,6 +28,7 @@ pub struct QueueError {
     kind: QueueErrorKind,
     message: String,
     uncertain: bool,
+    job_id: Option<JobId>,
     #[source]
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -34,7 +37,7 @@ impl QueueError {
     /// An error of this kind; the message is for logs, lowercase, without a final dot.
     #[must_use]
     pub fn new(kind: QueueErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), uncertain: false, source: None }
+        Self { kind, message: message.into(), uncertain: false, job_id: None, source: None }
     }
 
     /// Adds the backend's own error.
@@ -49,6 +52,19 @@ impl QueueError {
     pub const fn possibly_applied(mut self) -> Self {
         self.uncertain = true;
         self
+    }
+
+    /// Names the job that the change is about, where that is another one than the caller's.
+    #[must_use]
+    pub const fn about(mut self, job_id: JobId) -> Self {
+        self.job_id = Some(job_id);
+        self
+    }
+
+    /// The job that the change is about, where that is another one than the caller's.
+    #[must_use]
+    pub const fn job_id(&self) -> Option<JobId> {
+        self.job_id
     }
 
     /// What went wrong.

@@ -23,6 +23,7 @@ use osapi::{
         driving::JobEvent,
     },
 };
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -177,8 +178,15 @@ async fn a_worker_that_was_cut_off_past_its_lease_changes_nothing() {
     assert_eq!(world.end(id).await, "completed");
 }
 
+/// A process behind a cable, which goes on with what it began as long as this lives.
+struct Behind {
+    _api: Process,
+    _cable: Cable,
+    _directory: TempDir,
+}
+
 /// Submits over a connection that is cut, which stays so for a while, and returns the job.
-async fn submit_over_a_cut_cable(world: &World<Nats>, cut_for: Duration) -> JobId {
+async fn submit_over_a_cut_cable(world: &World<Nats>, cut_for: Duration) -> (JobId, Behind) {
     let cable = Cable::lay(world.backend.server.url()).await;
     let directory = tempfile::tempdir().unwrap();
     let api = process(world, cable.url.clone(), Some(directory.path())).await;
@@ -196,13 +204,13 @@ async fn submit_over_a_cut_cable(world: &World<Nats>, cut_for: Duration) -> JobI
     cable.becomes(State::Whole);
     let known = async { while api.queue.job(id).await.is_ok_and(|job| job.is_none()) {} };
     timeout(PATIENCE, known).await.expect("what was under way arrives");
-    id
+    (id, Behind { _api: api, _cable: cable, _directory: directory })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_submission_that_was_stored_in_time_runs_although_its_answer_was_lost() {
     let world = World::<Nats>::new(Options::default());
-    let id = submit_over_a_cut_cable(&world, Duration::ZERO).await;
+    let (id, _behind) = submit_over_a_cut_cable(&world, Duration::ZERO).await;
     let claim = world.claim_one("web-1").await;
     assert_eq!(claim.job_id, id);
     assert!(world.finish(claim.token, ExecutionEvent::Returned).await);
@@ -212,7 +220,7 @@ async fn a_submission_that_was_stored_in_time_runs_although_its_answer_was_lost(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_submission_that_was_stored_too_late_is_cancelled() {
     let world = World::<Nats>::new(Options::default());
-    let id = submit_over_a_cut_cable(&world, Duration::from_secs(6)).await;
+    let (id, _behind) = submit_over_a_cut_cable(&world, Duration::from_secs(6)).await;
     assert_eq!(world.end(id).await, "cancelled");
 }
 

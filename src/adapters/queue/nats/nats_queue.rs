@@ -365,7 +365,7 @@ impl JobQueue for NatsQueue {
     }
 
     async fn submit(&self, submission: Submission) -> Result<Submitted, QueueError> {
-        let attempt = Arc::new(Attempt::new());
+        let attempt = Arc::new(Attempt::default());
         let own = Arc::clone(&attempt);
         let submitted = self.write(|shared| async move { shared.served()?.acceptance.submit(submission, &own).await });
         timeout(ANSWER, submitted).await.unwrap_or_else(|_| Err(attempt.give_up()))

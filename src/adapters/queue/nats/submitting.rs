@@ -1,10 +1,7 @@
 //! Accepting a job: its key is claimed first, its record is written last, and that record is the acceptance.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -46,30 +43,39 @@ enum Known {
 /// An attempt to submit a job, and whether somebody still waits for it.
 ///
 /// Its caller hears within a second that there is no answer. What was not sent by then is not sent any more.
-pub(super) struct Attempt(AtomicU8);
+#[derive(Default)]
+pub(super) struct Attempt(Mutex<Step>);
+
+#[derive(Default, Clone, Copy)]
+enum Step {
+    #[default]
+    Begun,
+    /// The record of this job was sent.
+    Sent(JobId),
+    GivenUp,
+}
 
 impl Attempt {
-    const BEGUN: u8 = 0;
-    const SENT: u8 = 1;
-    const GIVEN_UP: u8 = 2;
-
-    pub(super) const fn new() -> Self {
-        Self(AtomicU8::new(Self::BEGUN))
+    fn step(&self) -> MutexGuard<'_, Step> {
+        // Every change is complete in itself.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The record is about to be sent. Fails when nobody waits any more.
-    fn send(&self) -> Result<(), QueueError> {
-        match self.0.compare_exchange(Self::BEGUN, Self::SENT, Ordering::SeqCst, Ordering::SeqCst) {
-            Ok(_) | Err(Self::SENT) => Ok(()),
-            Err(_) => Err(slow()),
+    /// The record of this job is about to be sent. Fails when nobody waits any more.
+    fn send(&self, id: JobId) -> Result<(), QueueError> {
+        let mut step = self.step();
+        if matches!(*step, Step::GivenUp) {
+            return Err(slow());
         }
+        *step = Step::Sent(id);
+        Ok(())
     }
 
     /// Nobody waits any more: what to say.
     pub(super) fn give_up(&self) -> QueueError {
-        match self.0.compare_exchange(Self::BEGUN, Self::GIVEN_UP, Ordering::SeqCst, Ordering::SeqCst) {
-            Err(Self::SENT) => slow().possibly_applied(),
-            _ => slow(),
+        match std::mem::replace(&mut *self.step(), Step::GivenUp) {
+            Step::Sent(id) => slow().possibly_applied().about(id),
+            Step::Begun | Step::GivenUp => slow(),
         }
     }
 }
@@ -109,7 +115,7 @@ impl Acceptance {
                 };
             }
             self.has_room(&submission)?;
-            attempt.send()?;
+            attempt.send(submission.job.id)?;
             if let Some(submitted) = self.store(&submission).await? {
                 return Ok(submitted);
             }
@@ -154,9 +160,9 @@ impl Acceptance {
                 Err(error)
             }
             Err(NotWritten::Uncertain(error)) => {
-                let executions = Arc::clone(executions);
+                let (executions, id) = (Arc::clone(executions), record.id);
                 tokio::spawn(async move { resolve(&executions, &record, mark, asked).await });
-                Err(error.possibly_applied())
+                Err(error.possibly_applied().about(id))
             }
         }
     }
