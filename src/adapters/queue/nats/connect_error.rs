@@ -54,10 +54,10 @@ pub enum ConnectError {
         place: &'static str,
     },
     /// The user may not do what is needed.
-    #[error("the NATS user lacks a permission ({violation}): grant it")]
+    #[error("{denied}")]
     Permission {
-        /// What the server said.
-        violation: String,
+        /// What the server said, and where the permissions are listed.
+        denied: String,
     },
     /// The server refuses a stream or consumer.
     #[error("the NATS server refuses the stream {stream}: {detail}")]
