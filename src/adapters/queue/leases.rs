@@ -41,6 +41,11 @@ impl<R: Clone> Leases<R> {
         Self { length, live: Mutex::default() }
     }
 
+    /// How long a lease is.
+    pub(super) const fn length(&self) -> Duration {
+        self.length
+    }
+
     fn live(&self) -> MutexGuard<'_, HashMap<ClaimToken, Lease<R>>> {
         // Every change below is complete in itself.
         self.live.lock().unwrap_or_else(PoisonError::into_inner)

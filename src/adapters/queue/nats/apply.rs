@@ -1,5 +1,8 @@
 //! Applies records of the state stream to the read model. Every record is absolute, so one that is skipped is not missed.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
@@ -7,7 +10,7 @@ use super::{
     names::{About, Names},
     record::{
         CancelRecord, DoneRecord, DrainingRecord, ExecutionRecord, JobEntry, JobRecord, LedgerRecord, Mark, Removed,
-        decode,
+        decode, time,
     },
 };
 use crate::{
@@ -24,6 +27,8 @@ pub(super) struct Applied {
     pub(super) ended: Vec<JobId>,
     /// Writes that are stored.
     pub(super) marks: Vec<Mark>,
+    /// There are jobs about which something has to be written.
+    pub(super) unsettled: bool,
     /// The copy lacks removals that exist no more: it must begin anew.
     pub(super) gap: bool,
 }
@@ -155,7 +160,7 @@ fn execution(
         .prepare_cached(
             "UPDATE execution SET worker = ?2, status = ?3, attempt = ?4, token = ?5, cancel_requested = ?6, \
              started_at = ?7, finished_at = ?8, result = ?9, error_kind = ?10, error_message = ?11, sequence = ?12, \
-             session = ?13 WHERE id = ?1",
+             session = ?13, lease = ?14 WHERE id = ?1",
         )?
         .execute(params![
             row,
@@ -171,6 +176,7 @@ fn execution(
             record.message,
             sequence.cast_signed(),
             record.session.as_ref().map(uuid::Uuid::as_bytes),
+            record.lease.map(u64::cast_signed),
         ])?;
     remember(connection, &id_bytes, slot, record)?;
     let first_start = record.history.first().map(|past| past.at).or(record.started_at);
@@ -237,7 +243,9 @@ fn settle(
         None if all_ended && tally.total() > 1 => JobStatus::Running,
         None => tally.job_status(),
     };
-    let sql = if !status.is_terminal() && (all_ended || cancelled && unasked > 0) {
+    let unsettled = !status.is_terminal() && (all_ended || cancelled && unasked > 0);
+    applied.unsettled |= unsettled;
+    let sql = if unsettled {
         "INSERT INTO unsettled (job_id) VALUES (?1) ON CONFLICT DO NOTHING"
     } else {
         "DELETE FROM unsettled WHERE job_id = ?1"
@@ -338,6 +346,9 @@ pub(super) struct Row {
     pub(super) sequence: u64,
     pub(super) session: Option<uuid::Uuid>,
     pub(super) needs_commands: bool,
+    /// How long the process that runs it may be silent.
+    pub(super) lease: Option<Duration>,
+    pub(super) deadline_at: Timestamp,
 }
 
 /// Reads executions: `condition` is what follows `WHERE`.
@@ -348,7 +359,8 @@ pub(super) fn executions(
 ) -> rusqlite::Result<Vec<Row>> {
     connection
         .prepare_cached(&format!(
-            "SELECT id, job_id, slot, token, sequence, session, needs_commands FROM execution WHERE {condition}"
+            "SELECT id, job_id, slot, token, sequence, session, needs_commands, lease, deadline_at \
+             FROM execution WHERE {condition}"
         ))?
         .query_map(values, |row| {
             Ok(Row {
@@ -359,13 +371,15 @@ pub(super) fn executions(
                 sequence: row.get::<_, i64>(4)?.cast_unsigned(),
                 session: row.get::<_, Option<[u8; 16]>>(5)?.map(uuid::Uuid::from_bytes),
                 needs_commands: row.get(6)?,
+                lease: row.get::<_, Option<i64>>(7)?.map(|micros| Duration::from_micros(micros.cast_unsigned())),
+                deadline_at: time(row.get(8)?),
             })
         })?
         .collect()
 }
 
 /// Executions that waited beyond their deadline, the first of them.
-pub(super) fn late(connection: &Connection, now: jiff::Timestamp, at_most: u32) -> rusqlite::Result<Vec<Row>> {
+pub(super) fn late(connection: &Connection, now: Timestamp, at_most: u32) -> rusqlite::Result<Vec<Row>> {
     executions(
         connection,
         "status = 'queued' AND deadline_at <= ?1 ORDER BY deadline_at LIMIT ?2",

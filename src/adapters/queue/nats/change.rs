@@ -18,6 +18,8 @@ const HISTORY: usize = 40;
 pub(super) struct Detail<'a> {
     /// With [`ExecutionEvent::Claimed`]: by whom, in this process.
     pub(super) claimant: Option<&'a Hostname>,
+    /// With [`ExecutionEvent::Claimed`]: how long that process may be silent.
+    pub(super) lease: Duration,
     /// With an end: what the worker says.
     pub(super) outcome: Option<&'a Outcome>,
     /// With an end that a worker of this process reports: how long it ran.
@@ -39,6 +41,7 @@ pub(super) fn untouched(job: &JobRecord, slot: &str) -> ExecutionRecord {
         worker: slot.parse().ok(),
         session: None,
         token: None,
+        lease: None,
         cancel_requested: false,
         started_at: None,
         finished_at: None,
@@ -84,6 +87,7 @@ pub(super) fn change(
         (_, ExecutionStatus::Running) => {
             record.worker = detail.claimant.cloned();
             record.session = Some(mark.session);
+            record.lease = u64::try_from(detail.lease.as_micros()).ok();
             record.attempt += 1;
             record.started_at = Some(at);
             events.push(JobEvent::Claimed { operation, waited: since_acceptance });
@@ -92,7 +96,7 @@ pub(super) fn change(
             remember(&mut record, event, at);
             record.attempt -= u32::from(decision.refund_attempt);
             record.worker = slot.parse().ok();
-            (record.session, record.token, record.started_at) = (None, None, None);
+            (record.session, record.token, record.lease, record.started_at) = (None, None, None, None);
             record.cancel_requested = false;
         }
         _ => {

@@ -216,7 +216,7 @@ async fn claim_hinted(
             return Ok(None);
         }
         let mark = executions.reports.mark();
-        let detail = Detail { claimant: Some(hostname), ..Detail::default() };
+        let detail = Detail { claimant: Some(hostname), lease: executions.leases.length(), ..Detail::default() };
         let event = ExecutionEvent::Claimed;
         let Some(change) = change(&job, &hint.slot, &current, sequence, event, detail, now, mark) else {
             return Ok(None);

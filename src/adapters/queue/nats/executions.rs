@@ -26,6 +26,8 @@ use crate::{
 
 /// How often a change is tried when others change the same record.
 const TRIES: u32 = 16;
+/// How long ends of runs have to be recorded after a connection was lost: a worker tries once a second.
+const SETTLE: Duration = Duration::from_secs(2);
 /// Pause before something is tried again that the server did not take.
 const AGAIN: Duration = Duration::from_millis(250);
 
@@ -278,8 +280,25 @@ impl Executions {
     }
 
     /// Ends leases of this process that nobody renewed. Runs until it is aborted.
+    ///
+    /// Without a connection no lease can be renewed and no end recorded: nothing is decided until both had time to
+    /// happen again. What ended meanwhile is recorded as it ended, if nobody else has decided.
     pub(super) async fn keep_leases(&self) {
+        let settle = SETTLE.min(self.leases.length());
+        let mut link = self.link.watch();
         loop {
+            match self.link.up_since().map(|since| settle.saturating_sub(since.elapsed())) {
+                None => {
+                    // The link is there as long as this runs.
+                    let _ = link.wait_for(|state| state.now).await;
+                    continue;
+                }
+                Some(left) if !left.is_zero() => {
+                    sleep(left).await;
+                    continue;
+                }
+                Some(_) => {}
+            }
             let next = self.leases.next_end().map(Instant::from_std);
             let pending = !self.void.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
             let next = if pending { Some(Instant::now() + AGAIN) } else { next };
@@ -287,8 +306,14 @@ impl Executions {
                 () = self.granted.notified() => continue,
                 () = async { match next { Some(at) => sleep_until(at).await, None => std::future::pending().await } } => {}
             }
-            for (token, job_id, held) in self.leases.overdue() {
-                tracing::warn!(%job_id, "a lease ended without a word from its worker");
+            if !self.link.is_up() {
+                continue;
+            }
+            let overdue = self.leases.overdue();
+            if let Some((_, job_id, _)) = overdue.first() {
+                tracing::warn!(%job_id, executions = overdue.len(), "leases ended that nobody renewed");
+            }
+            for (token, _, held) in overdue {
                 self.void.lock().unwrap_or_else(PoisonError::into_inner).push((token, held));
             }
             let void = std::mem::take(&mut *self.void.lock().unwrap_or_else(PoisonError::into_inner));

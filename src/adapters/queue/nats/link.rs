@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_nats::{
@@ -29,7 +29,7 @@ use super::{
 use crate::ports::driven::{MetricsPort, QueueError, QueueErrorKind};
 
 /// How long an answer of the server may take: a caller hears within a second that there is none.
-pub(super) const ANSWER: Duration = Duration::from_millis(800);
+pub(super) const ANSWER: Duration = Duration::from_millis(700);
 /// How long the server has at the start.
 const START: Duration = Duration::from_secs(5);
 /// A frozen server is noticed after two of these.
@@ -72,6 +72,8 @@ impl NotWritten {
 pub(super) struct Connected {
     pub(super) times: u64,
     pub(super) now: bool,
+    /// When it last changed.
+    pub(super) since: Instant,
 }
 
 /// The connection.
@@ -95,7 +97,7 @@ impl Link {
         metrics: Arc<dyn MetricsPort>,
     ) -> Result<Self, ConnectError> {
         let names = Names::new(&server.prefix).ok_or_else(|| ConnectError::Prefix { prefix: server.prefix.clone() })?;
-        let state = watch::Sender::new(Connected { times: 0, now: false });
+        let state = watch::Sender::new(Connected { times: 0, now: false, since: Instant::now() });
         let (denials, closing) = (Arc::new(Denials::new()), Arc::new(AtomicBool::new(false)));
         let (told, heard, ending) = (state.clone(), Arc::clone(&denials), Arc::clone(&closing));
         let options = options(server).await?.custom_inbox_prefix(names.inbox(serves)).event_callback(move |event| {
@@ -127,7 +129,7 @@ impl Link {
         denials.log();
         state.send_if_modified(|state| {
             let changed = !state.now;
-            *state = Connected { times: state.times.max(1), now: true };
+            *state = Connected { times: state.times.max(1), now: true, ..*state };
             changed
         });
         Ok(Self { client, context, names, streams, denials, state, closing })
@@ -143,12 +145,19 @@ impl Link {
         self.state.borrow().now
     }
 
+    /// Since when the connection is there; none while it is not.
+    pub(super) fn up_since(&self) -> Option<Instant> {
+        let state = *self.state.borrow();
+        state.now.then_some(state.since)
+    }
+
     /// Whether the connection was given up for good.
     pub(super) fn is_closed(&self) -> bool {
         self.closing.load(Ordering::SeqCst)
     }
 
-    fn up(&self) -> Result<(), QueueError> {
+    /// Fails without a connection.
+    pub(super) fn up(&self) -> Result<(), QueueError> {
         if self.is_up() { Ok(()) } else { Err(unavailable("the NATS server cannot be reached")) }
     }
 
@@ -332,14 +341,16 @@ fn hear(
     match event {
         Event::Connected => {
             let again = state.borrow().times > 0;
-            state.send_modify(|state| *state = Connected { times: state.times + 1, now: true });
+            state.send_modify(|state| *state = Connected { times: state.times + 1, now: true, since: Instant::now() });
             if again {
                 metrics.queue_reconnected();
                 tracing::info!("the NATS server can be reached again");
             }
         }
         Event::Disconnected if !closing.load(Ordering::SeqCst) => {
-            if state.send_if_modified(|state| std::mem::replace(&mut state.now, false)) {
+            if state.send_if_modified(|state| {
+                std::mem::replace(state, Connected { now: false, since: Instant::now(), ..*state }).now
+            }) {
                 tracing::warn!("the NATS server cannot be reached, trying again until it can");
             }
         }

@@ -13,7 +13,7 @@ use super::connect_error::ConnectError;
 use crate::adapters::queue::store::{keep_prepared, migrate};
 
 /// Changes with the tables of the copy: one that was made by another version is made anew.
-const VERSION: i64 = 1_000_001;
+const VERSION: i64 = 1_000_002;
 
 /// A copy that is ours.
 pub(super) struct Model {

@@ -2,6 +2,7 @@
 
 ALTER TABLE execution ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE execution ADD COLUMN session BLOB;
+ALTER TABLE execution ADD COLUMN lease INTEGER;
 -- The slot whose earlier attempt an event belongs to.
 ALTER TABLE event ADD COLUMN slot TEXT;
 

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use tokio::{
     sync::{RwLock, mpsc, oneshot},
     task::JoinHandle,
+    time::{Instant as TokioInstant, timeout, timeout_at},
 };
 use uuid::Uuid;
 
@@ -31,7 +32,7 @@ use super::{
     removal::{Removals, remove},
     replica::{Applier, Replica},
     reports::Reports,
-    submitting::Acceptance,
+    submitting::{Acceptance, Attempt},
     upkeep::{Poke, Upkeep, cancel},
 };
 use crate::{
@@ -48,6 +49,9 @@ use crate::{
 
 /// An idempotency record is kept at least so long, whatever becomes of its job.
 const KEY_AGE: Duration = Duration::from_hours(24);
+
+/// How long a look at the fleet waits for what this process said of its own workers.
+const CAUGHT_UP: Duration = Duration::from_millis(200);
 
 /// The queue over NATS, and the registry of the fleet.
 pub struct NatsQueue {
@@ -199,9 +203,9 @@ impl NatsQueue {
         // Without anybody who can ask, the dispatchers give back what nobody took, and end.
         self.shared.dispatchers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let dispatching = std::mem::take(&mut *self.shared.dispatching.lock().unwrap_or_else(PoisonError::into_inner));
-        let until = tokio::time::Instant::now() + ANSWER;
+        let until = TokioInstant::now() + ANSWER;
         for mut task in dispatching {
-            if tokio::time::timeout_at(until, &mut task).await.is_err() {
+            if timeout_at(until, &mut task).await.is_err() {
                 task.abort();
             }
         }
@@ -362,7 +366,10 @@ impl JobQueue for NatsQueue {
     }
 
     async fn submit(&self, submission: Submission) -> Result<Submitted, QueueError> {
-        self.write(|shared| async move { shared.served()?.acceptance.submit(submission).await }).await
+        let attempt = Arc::new(Attempt::new());
+        let own = Arc::clone(&attempt);
+        let submitted = self.write(|shared| async move { shared.served()?.acceptance.submit(submission, &own).await });
+        timeout(ANSWER, submitted).await.unwrap_or_else(|_| Err(attempt.give_up()))
     }
 
     async fn replay(&self, idempotency: &Idempotency) -> Result<Option<Submitted>, QueueError> {
@@ -462,7 +469,10 @@ impl WorkerRegistry for NatsQueue {
 
     async fn connected(&self) -> Result<Vec<Worker>, QueueError> {
         let served = self.shared.served()?;
-        served.fleet.progress.caught_up().await?;
+        // A connection that is gone is said at once; one that hangs, before the caller's second is over.
+        self.shared.link.up()?;
+        let behind = |_| unavailable("this process's copy of the fleet is catching up");
+        timeout(CAUGHT_UP, served.fleet.progress.caught_up()).await.map_err(behind)??;
         let mut workers = served.fleet.connected(self.shared.clock.now());
         // As far as the copy has come: whoever starts a draining waits until it shows.
         let (draining, used) = served.replica.readers.read(store::occupation).await?;

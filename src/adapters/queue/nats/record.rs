@@ -73,6 +73,8 @@ pub(super) struct ExecutionRecord {
     pub(super) session: Option<Uuid>,
     /// The sequence of the record that claimed it; none in that record itself.
     pub(super) token: Option<u64>,
+    /// Microseconds for which that process may be silent.
+    pub(super) lease: Option<u64>,
     pub(super) cancel_requested: bool,
     pub(super) started_at: Option<i64>,
     pub(super) finished_at: Option<i64>,

@@ -116,7 +116,9 @@ impl Applier {
                 self.replica.readers.tell(id, waiters);
             }
         }
-        self.replica.changed.notify_one();
+        if applied.unsettled {
+            self.replica.changed.notify_one();
+        }
     }
 }
 

@@ -1,6 +1,12 @@
 //! Accepting a job: its key is claimed first, its record is written last, and that record is the acceptance.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::time::{Instant, sleep};
 
@@ -37,6 +43,41 @@ enum Known {
     Made(Submitted),
 }
 
+/// An attempt to submit a job, and whether somebody still waits for it.
+///
+/// Its caller hears within a second that there is no answer. What was not sent by then is not sent any more.
+pub(super) struct Attempt(AtomicU8);
+
+impl Attempt {
+    const BEGUN: u8 = 0;
+    const SENT: u8 = 1;
+    const GIVEN_UP: u8 = 2;
+
+    pub(super) const fn new() -> Self {
+        Self(AtomicU8::new(Self::BEGUN))
+    }
+
+    /// The record is about to be sent. Fails when nobody waits any more.
+    fn send(&self) -> Result<(), QueueError> {
+        match self.0.compare_exchange(Self::BEGUN, Self::SENT, Ordering::SeqCst, Ordering::SeqCst) {
+            Ok(_) | Err(Self::SENT) => Ok(()),
+            Err(_) => Err(slow()),
+        }
+    }
+
+    /// Nobody waits any more: what to say.
+    pub(super) fn give_up(&self) -> QueueError {
+        match self.0.compare_exchange(Self::BEGUN, Self::GIVEN_UP, Ordering::SeqCst, Ordering::SeqCst) {
+            Err(Self::SENT) => slow().possibly_applied(),
+            _ => slow(),
+        }
+    }
+}
+
+fn slow() -> QueueError {
+    unavailable("the NATS server does not answer in time")
+}
+
 /// Accepts jobs.
 pub(super) struct Acceptance {
     pub(super) executions: Arc<Executions>,
@@ -46,7 +87,7 @@ pub(super) struct Acceptance {
 
 impl Acceptance {
     /// Stores a job, or finds the one that its key made before.
-    pub(super) async fn submit(&self, mut submission: Submission) -> Result<Submitted, QueueError> {
+    pub(super) async fn submit(&self, mut submission: Submission, attempt: &Attempt) -> Result<Submitted, QueueError> {
         self.replica.progress.ready().await?;
         let own = submission.job.id;
         for _ in 0..TRIES {
@@ -68,6 +109,7 @@ impl Acceptance {
                 };
             }
             self.has_room(&submission)?;
+            attempt.send()?;
             if let Some(submitted) = self.store(&submission).await? {
                 return Ok(submitted);
             }

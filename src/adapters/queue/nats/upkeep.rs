@@ -39,6 +39,8 @@ const AT_MOST: u32 = 500;
 const AT_ONCE: usize = 32;
 /// Rounds are not closer together than this unless somebody asks.
 const PAUSE: Duration = Duration::from_millis(5);
+/// By the index of what runs, not by that of everything that ever ran there.
+const RUNNING_ON: &str = "status = 'running' AND +worker = ?1";
 /// Something may be due after this long at the latest.
 const ROUND: Duration = Duration::from_secs(1);
 /// Executions that wait without any hint for so long get another one.
@@ -110,7 +112,7 @@ impl Upkeep {
         self.take_overs().await?;
         self.deadlines().await?;
         self.settle().await?;
-        if asked || is_due(&mut self.watched.looked_at_runs, self.lease / 8) {
+        if asked || is_due(&mut self.watched.looked_at_runs, self.lease / 16) {
             self.lost_leases().await?;
         }
         if is_due(&mut self.watched.looked_at_hints, NO_HINT / 3) {
@@ -145,8 +147,7 @@ impl Upkeep {
 
     async fn vanish_others(&self, host: &Hostname, session: uuid::Uuid) -> Result<(), QueueError> {
         let name = host.to_string();
-        let rows =
-            self.rows(move |connection| executions(connection, "worker = ?1 AND status = 'running'", [name])).await?;
+        let rows = self.rows(move |connection| executions(connection, RUNNING_ON, [name])).await?;
         let old: Vec<Row> = rows.into_iter().filter(|row| row.session != Some(session)).collect();
         if !old.is_empty() {
             tracing::warn!(worker = %host, executions = old.len(), "a worker came back while these ran");
@@ -258,28 +259,38 @@ impl Upkeep {
         let own = self.executions.session;
         let rows = self.rows(|connection| executions(connection, "status = 'running'", [])).await?;
         let others: Vec<Row> = rows.into_iter().filter(|row| row.session != Some(own)).collect();
-        let now = Instant::now();
+        let (now, today) = (Instant::now(), self.executions.clock.now());
+        let up_since = self.executions.link.up_since().unwrap_or(now);
         let mut runs = HashMap::with_capacity(others.len());
-        let mut silent = Vec::new();
+        let (mut silent, mut vanished) = (Vec::new(), Vec::new());
         for row in others {
             let Some(token) = row.token else { continue };
             let known = self.watched.runs.get(&row.id).filter(|(known, _)| *known == token);
             let since = known.map_or(now, |(_, since)| *since);
             runs.insert(row.id, (token, since));
             let beat = row.session.and_then(|session| self.fleet.beat(session));
-            let heard = beat.map_or(since, |(_, at)| at.max(since));
-            // A quarter more: the worker gives up first.
-            if heard.elapsed() >= self.lease + self.lease / 4 {
+            // While this process was away it could hear nobody.
+            let heard = beat.map_or(since, |(_, at)| at.max(since)).max(up_since);
+            // An eighth more: the worker gives up first.
+            let lease = row.lease.unwrap_or(self.lease);
+            let patience = lease + lease / 8;
+            // No renewal goes beyond one lease after the deadline, whatever the process says.
+            let beyond_deadline = today.duration_since(row.deadline_at);
+            if Duration::try_from(beyond_deadline).is_ok_and(|beyond| beyond >= patience) {
+                vanished.push(row);
+            } else if heard.elapsed() >= patience {
                 silent.push(row);
             }
         }
         self.watched.runs = runs;
-        let mut vanished = Vec::new();
         for row in silent {
             if !self.has_beaten(&row).await? {
-                tracing::warn!(job_id = %row.job_id, "a lease ended without a word from its worker");
                 vanished.push(row);
             }
+        }
+        if let Some(first) = vanished.first() {
+            let (job_id, executions) = (first.job_id, vanished.len());
+            tracing::warn!(%job_id, executions, "leases ended without a word from their workers");
         }
         self.apply(vanished, ExecutionEvent::WorkerVanished).await
     }
