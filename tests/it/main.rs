@@ -6,6 +6,7 @@
 
 mod command;
 mod exposition;
+mod fleet;
 mod metrics;
 mod operations;
 mod ops;

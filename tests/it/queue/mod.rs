@@ -10,4 +10,4 @@ mod ledger;
 mod nats;
 mod nats_faults;
 mod nats_refusals;
-mod nats_server;
+pub(crate) mod nats_server;

@@ -3,60 +3,19 @@
 //! Each command counts its own starts in a file, and says in another that it has started; nothing here waits for time to
 //! pass.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    path::PathBuf,
-    process::Command,
-    time::Instant,
-};
+use std::{fs, process::Command, time::Instant};
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process_group};
+use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::{Client, Home};
+use super::{
+    Client, Home,
+    script::{Script, gone},
+};
 
 /// A home whose worker runs a shell, so that tests can write what they need.
 fn home() -> Home {
     Home::new().with("OSAPI_JOB__WORKER__COMMANDS__ALLOW", "/bin/sh,/bin/echo,/bin/false,/bin/sleep")
-}
-
-/// A script that counts its starts, announces each with its process id, and goes on as told.
-struct Script {
-    starts: PathBuf,
-    announced: PathBuf,
-}
-
-impl Script {
-    fn new(home: &Home) -> Self {
-        let script = Self { starts: home.path("starts"), announced: home.path("announced") };
-        assert!(Command::new("mkfifo").arg(&script.announced).status().unwrap().success());
-        script
-    }
-
-    /// The operation that runs it.
-    fn then(&self, rest: &str) -> Value {
-        let text = format!("echo start >> {}; echo $$ > {}; {rest}", self.starts.display(), self.announced.display());
-        json!({ "type": "command.exec", "data": { "command": ["/bin/sh", "-c", text], "timeout_seconds": 600 } })
-    }
-
-    /// Waits until it has started; returns its process id.
-    fn started(&self) -> Pid {
-        let mut line = String::new();
-        BufReader::new(fs::File::open(&self.announced).unwrap()).read_line(&mut line).unwrap();
-        Pid::from_raw(line.trim().parse().unwrap()).unwrap()
-    }
-
-    fn starts(&self) -> usize {
-        fs::read_to_string(&self.starts).unwrap_or_default().lines().count()
-    }
-}
-
-/// Waits until nothing of the process group is left. What was killed is there until its parent, or init, collects it.
-fn gone(group: Pid) {
-    while test_kill_process_group(group).is_ok() {
-        std::thread::yield_now();
-    }
 }
 
 fn error_kind(job: &Value) -> &Value {

@@ -65,7 +65,12 @@ impl Home {
 
     /// Starts a server and waits until it says that it is ready.
     pub(crate) fn start(&self) -> Running {
-        self.ready(self.command(&["start"]))
+        self.start_as(&["start"], "token")
+    }
+
+    /// Starts a process by these words and waits until it has said the line of its greeting with this name, the last.
+    pub(crate) fn start_as(&self, words: &[&str], last: &str) -> Running {
+        Self::ready(self.command(words), self.path("log"), last)
     }
 
     /// The same by another program, whose last argument is the path of this one.
@@ -80,16 +85,16 @@ impl Home {
                 None => command.env_remove(name),
             };
         }
-        self.ready(command)
+        Self::ready(command, self.path("log"), "token")
     }
 
-    fn ready(&self, mut command: Command) -> Running {
-        let log = self.path("log");
+    fn ready(mut command: Command, log: PathBuf, last: &str) -> Running {
+        let last = format!("\n  {last} ");
         command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
         let mut child = command.spawn().unwrap();
         let mut greeting = String::new();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
-        while !greeting.contains("\n  token ") {
+        while !greeting.contains(&last) {
             if lines.read_line(&mut greeting).unwrap() == 0 {
                 let status = child.wait().unwrap();
                 panic!("the server did not start ({status}):\n{greeting}{}", fs::read_to_string(&log).unwrap());
@@ -113,7 +118,7 @@ impl Home {
     }
 }
 
-/// A started server; killed when dropped.
+/// A started process; killed when dropped.
 pub(crate) struct Running {
     child: Child,
     greeting: String,

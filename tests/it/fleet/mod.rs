@@ -1,0 +1,8 @@
+//! A fleet of real processes: API processes and workers, each a child of the test, and the server between them.
+//!
+//! What one process shows by itself is tested beside `server`, what the queue promises in `queue`. Here is what only
+//! several processes can break.
+
+mod fleet;
+mod registry;
+mod targets;
