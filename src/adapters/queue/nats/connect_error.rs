@@ -67,6 +67,19 @@ pub enum ConnectError {
         /// What the server said.
         detail: String,
     },
+    /// The servers cannot keep as many copies as are configured.
+    #[error(
+        "the NATS servers cannot keep {copies} copies of the stream {stream}: start so many servers of one cluster, or \
+         set `job.queue.nats.replicas` to what there is ({detail})"
+    )]
+    Copies {
+        /// The stream.
+        stream: String,
+        /// What is configured.
+        copies: usize,
+        /// What the server said.
+        detail: String,
+    },
     /// The read model cannot be kept.
     #[error("cannot use {} for the read model: {detail}", .path.display())]
     Model {

@@ -1,11 +1,9 @@
 //! What the user of the connection may not do. The server says it beside the answers, and whoever asked hears nothing.
 
 use std::{
+    collections::HashSet,
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use tokio::sync::broadcast;
@@ -34,19 +32,19 @@ impl std::error::Error for Denied {}
 /// Hears refusals, and hands them to those whose questions they answer.
 pub(super) struct Denials {
     said: broadcast::Sender<Arc<str>>,
-    /// How many more are worth a line of the log.
-    to_log: AtomicUsize,
+    /// Those that were logged; none while the connection is opened.
+    logged: Mutex<Option<HashSet<String>>>,
 }
 
 impl Denials {
     /// Nothing is logged at first: whoever opens the connection says what it means.
     pub(super) fn new() -> Self {
-        Self { said: broadcast::Sender::new(KEPT), to_log: AtomicUsize::new(0) }
+        Self { said: broadcast::Sender::new(KEPT), logged: Mutex::new(None) }
     }
 
-    /// From now on a refusal is a line of the log.
+    /// From now on a refusal is a line of the log, once.
     pub(super) fn log(&self) {
-        self.to_log.store(LOGGED, Ordering::Relaxed);
+        self.logged.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
     }
 
     /// The server said this, if it is a refusal.
@@ -54,10 +52,13 @@ impl Denials {
         if !said.to_lowercase().contains("permissions violation") {
             return false;
         }
-        let logged = self.to_log.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        if logged.is_ok() {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(logged) = logged.as_mut().filter(|logged| logged.len() < LOGGED)
+            && logged.insert(said.to_owned())
+        {
             tracing::error!("{}", Denied(said.to_owned()));
         }
+        drop(logged);
         // Without anybody who waits nobody is told.
         let _ = self.said.send(said.into());
         true

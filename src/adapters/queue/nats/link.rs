@@ -92,7 +92,7 @@ impl Link {
     /// they are there.
     pub(super) async fn open(
         server: &NatsServer,
-        serves: bool,
+        for_api: bool,
         key_age: Duration,
         metrics: Arc<dyn MetricsPort>,
     ) -> Result<Self, ConnectError> {
@@ -100,7 +100,7 @@ impl Link {
         let state = watch::Sender::new(Connected { times: 0, now: false, since: Instant::now() });
         let (denials, closing) = (Arc::new(Denials::new()), Arc::new(AtomicBool::new(false)));
         let (told, heard, ending) = (state.clone(), Arc::clone(&denials), Arc::clone(&closing));
-        let options = options(server).await?.custom_inbox_prefix(names.inbox(serves)).event_callback(move |event| {
+        let options = options(server).await?.custom_inbox_prefix(names.inbox(for_api)).event_callback(move |event| {
             hear(&event, &told, &heard, &*metrics, &ending);
             std::future::ready(())
         });
@@ -125,14 +125,26 @@ impl Link {
             replicas: server.replicas,
             key_age,
         };
-        let streams = if serves { opening.make(&context).await? } else { opening.find(&context).await? };
+        let streams = if for_api { opening.make(&context).await? } else { opening.find(&context).await? };
         denials.log();
         state.send_if_modified(|state| {
             let changed = !state.now;
             *state = Connected { times: state.times.max(1), now: true, ..*state };
             changed
         });
-        Ok(Self { client, context, names, streams, denials, state, closing })
+        let link = Self { client, context, names, streams, denials, state, closing };
+        link.may_read().await?;
+        Ok(link)
+    }
+
+    /// Reads a record, as every process does sooner or later, so that one that may not is refused at the start.
+    async fn may_read(&self) -> Result<(), ConnectError> {
+        let (asked, ledger) = (format!("$JS.API.STREAM.MSG.GET.{}", self.names.state_stream()), self.names.ledger());
+        let answer = timeout(ANSWER, self.streams.state.get_last_raw_message_by_subject(&ledger));
+        match self.denials.or_denied(&asked, answer).await {
+            Ok(_) => Ok(()),
+            Err(denied) => Err(ConnectError::Permission { denied: denied.to_string() }),
+        }
     }
 
     /// Follows the state of the connection.
@@ -325,9 +337,16 @@ fn refusal(error: &async_nats::ConnectError, servers: String) -> ConnectError {
         Kind::Authentication | Kind::AuthorizationViolation => ConnectError::Refused { servers },
         _ if denied => ConnectError::Refused { servers },
         Kind::Tls => ConnectError::Tls { servers, detail },
-        _ if detail.to_lowercase().contains("certificate") => ConnectError::Tls { servers, detail },
+        _ if is_about_tls(&detail) => ConnectError::Tls { servers, detail },
         _ => ConnectError::Unreachable { servers, detail },
     }
+}
+
+/// Whether it is TLS that failed. What the other side says of our certificate comes when the connection is already
+/// made, as an error of reading.
+fn is_about_tls(detail: &str) -> bool {
+    let detail = detail.to_lowercase();
+    ["certificate", "fatal alert", "corrupt message", "handshake"].iter().any(|words| detail.contains(words))
 }
 
 /// Notes what happens to the connection, in one log line per change.

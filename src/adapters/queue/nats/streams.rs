@@ -180,7 +180,7 @@ impl Opening<'_> {
     async fn create(&self, config: &Config) -> Result<(), Closed> {
         let subject = format!("$JS.API.STREAM.CREATE.{}", config.name);
         match self.denials.or_denied(&subject, self.patient.create_stream(config)).await {
-            Ok(made) => made.map(drop).map_err(|error| not_made(&config.name, &error)),
+            Ok(made) => made.map(drop).map_err(|error| not_made(config, &error)),
             Err(denied) => Err(Closed::Denied(denied)),
         }
     }
@@ -198,7 +198,7 @@ impl Opening<'_> {
                 tracing::info!(stream, replicas, max_age = ?config.max_age, "a stream was changed as configured");
                 Ok(())
             }
-            Ok(Err(error)) => Err(not_made(&config.name, &error)),
+            Ok(Err(error)) => Err(not_made(config, &error)),
             Err(denied) => Err(Closed::Denied(denied)),
         }
     }
@@ -232,8 +232,16 @@ fn not_found(stream: &str, error: &GetStreamError) -> Closed {
     }
 }
 
-fn not_made(stream: &str, error: &CreateStreamError) -> Closed {
+fn not_made(config: &Config, error: &CreateStreamError) -> Closed {
+    let (stream, copies) = (config.name.as_str(), config.num_replicas);
     match error.kind() {
+        CreateStreamErrorKind::JetStream(error)
+            if [ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED, ErrorCode::CLUSTER_NO_PEERS]
+                .contains(&error.error_code()) =>
+        {
+            let (stream, detail) = (stream.to_owned(), error.to_string());
+            Closed::Unusable(ConnectError::Copies { stream, copies, detail })
+        }
         CreateStreamErrorKind::JetStream(error) => refused(stream, &error),
         CreateStreamErrorKind::JetStreamUnavailable | CreateStreamErrorKind::TimedOut => {
             Closed::Silent("JetStream does not answer".to_owned())
