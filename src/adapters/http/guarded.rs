@@ -196,8 +196,16 @@ impl<E: Endpoint<Output = Response>> Endpoint for GuardedEndpoint<E> {
                 return Ok(response);
             }
         };
-        if refused.status().is_server_error() {
-            tracing::warn!(request_id = id.as_str(), status = refused.status().as_u16(), %refused, "a request failed");
+        let (request_id, status) = (id.as_str(), refused.status().as_u16());
+        match refused.status() {
+            // Whatever it is that does not work has said so, and would say it again with every request.
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE => {
+                tracing::debug!(request_id, status, %refused, "a request failed");
+            }
+            failed if failed.is_server_error() => {
+                tracing::warn!(request_id, status, %refused, "a request failed");
+            }
+            _ => {}
         }
         Ok(refused.into_problem(&id))
     }

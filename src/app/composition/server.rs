@@ -77,9 +77,14 @@ impl Server {
         let scrape = scrape(role, &queue, &metrics);
         let http_metrics = metrics.on.clone().map(|on| on as Arc<dyn HttpMetrics>);
         let mut tasks = JoinSet::new();
+        // Without a worker there is no membership that could be lost.
+        let mut membership = watch::channel(None).1;
         if role.works() {
             match worker(settings, &queue, &metrics, &clock).await {
-                Ok(worker) => drop(tasks.spawn(worker.work(stopping.clone()))),
+                Ok(worker) => {
+                    membership = worker.membership();
+                    tasks.spawn(worker.work(stopping.clone()));
+                }
                 Err(error) => {
                     queue.close().await;
                     return Err(error);
@@ -97,7 +102,7 @@ impl Server {
             None => worker_pages(
                 &http,
                 WorkerHttpParts {
-                    health: Arc::new(HealthService::of_worker(Arc::clone(&queue.jobs), scrape, VERSION)),
+                    health: Arc::new(HealthService::of_worker(Arc::clone(&queue.jobs), membership, scrape, VERSION)),
                     scrape: on_main,
                     metrics: http_metrics,
                 },

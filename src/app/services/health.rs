@@ -6,24 +6,29 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 
-use crate::{
-    domain::Worker,
-    ports::{
-        driven::{JobQueue, QueueError, WorkerRegistry},
-        driving::{ComponentHealth, Health, HealthReport, Readiness, Scrape},
-    },
+use super::worker::Membership;
+use crate::ports::{
+    driven::{JobQueue, QueueError, WorkerRegistry},
+    driving::{ComponentHealth, Health, HealthReport, Readiness, Scrape},
 };
 
 /// A component that does not answer within this time is down.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// What a process knows of the fleet.
+enum Fleet {
+    /// All of it.
+    Whole(Arc<dyn WorkerRegistry>),
+    /// Whether its own worker is a member.
+    Own(watch::Receiver<Membership>),
+}
+
 /// Asks the queue and the registry how they are.
 pub struct HealthService {
     queue: Arc<dyn JobQueue>,
-    /// None in a process that only works: it does not know the fleet.
-    registry: Option<Arc<dyn WorkerRegistry>>,
+    fleet: Fleet,
     /// None when metrics are off.
     scrape: Option<Arc<dyn Scrape>>,
     version: &'static str,
@@ -40,31 +45,36 @@ impl HealthService {
         scrape: Option<Arc<dyn Scrape>>,
         version: &'static str,
     ) -> Self {
-        Self { queue, registry: Some(registry), scrape, version, started: Instant::now() }
+        Self { queue, fleet: Fleet::Whole(registry), scrape, version, started: Instant::now() }
     }
 
     /// Of a process that only works.
     #[must_use]
-    pub fn of_worker(queue: Arc<dyn JobQueue>, scrape: Option<Arc<dyn Scrape>>, version: &'static str) -> Self {
-        Self { queue, registry: None, scrape, version, started: Instant::now() }
+    pub fn of_worker(
+        queue: Arc<dyn JobQueue>,
+        membership: watch::Receiver<Membership>,
+        scrape: Option<Arc<dyn Scrape>>,
+        version: &'static str,
+    ) -> Self {
+        Self { queue, fleet: Fleet::Own(membership), scrape, version, started: Instant::now() }
     }
 
-    /// The connected workers; none where the fleet is not known.
-    async fn connected(&self) -> Option<Result<Vec<Worker>, String>> {
-        match &self.registry {
-            Some(registry) => Some(ask(registry.connected()).await),
-            None => None,
+    /// How many workers are connected, as far as this process knows.
+    async fn connected(&self) -> Result<usize, String> {
+        match &self.fleet {
+            Fleet::Whole(registry) => ask(registry.connected()).await.map(|workers| workers.len()),
+            Fleet::Own(membership) => membership.borrow().clone().map_or(Ok(1), Err),
         }
     }
 
-    fn components<Q, W>(&self, queue: &Result<Q, String>, workers: Option<&Result<W, String>>) -> Readiness {
+    fn components<Q>(&self, queue: &Result<Q, String>, workers: &Result<usize, String>) -> Readiness {
         let metrics = self.scrape.as_ref().map(|scrape| {
             let message = "the latest page could not be made, see the log".to_owned();
             let up = scrape.works();
             ComponentHealth { name: "metrics", up, required: false, message: Some(message).filter(|_| !up) }
         });
-        let needed = [Some(component("queue", queue)), workers.map(|workers| component("workers", workers))];
-        Readiness { components: needed.into_iter().flatten().chain(metrics).collect() }
+        let needed = [component("queue", queue), component("workers", workers)];
+        Readiness { components: needed.into_iter().chain(metrics).collect() }
     }
 }
 
@@ -85,7 +95,7 @@ fn component<T>(name: &'static str, answer: &Result<T, String>) -> ComponentHeal
 impl Health for HealthService {
     async fn readiness(&self) -> Readiness {
         let (queue, workers) = tokio::join!(ask(self.queue.check()), self.connected());
-        self.components(&queue, workers.as_ref())
+        self.components(&queue, &workers)
     }
 
     async fn report(&self) -> HealthReport {
@@ -93,10 +103,10 @@ impl Health for HealthService {
         HealthReport {
             version: self.version,
             uptime: self.started.elapsed(),
-            readiness: self.components(&queue, workers.as_ref()),
+            readiness: self.components(&queue, &workers),
             queue: self.queue.info(),
             stats: stats.ok(),
-            workers: workers.and_then(Result::ok).map(|workers| workers.len()),
+            workers: workers.ok(),
         }
     }
 }
@@ -122,16 +132,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_process_that_only_works_needs_the_queue_and_knows_no_fleet() {
-        for works in [true, false] {
+    async fn a_process_that_only_works_needs_the_queue_and_its_place_in_the_fleet() {
+        for (works, membership) in [(true, None), (false, None), (true, Some("the name is taken".to_owned()))] {
             let mut queue = MockJobQueue::new();
-            queue.expect_check().returning(move || match works {
-                true => Ok(()),
-                false => Err(QueueError::new(QueueErrorKind::Unavailable, "cable cut")),
+            queue.expect_check().returning(move || {
+                if works { Ok(()) } else { Err(QueueError::new(QueueErrorKind::Unavailable, "cable cut")) }
             });
-            let readiness = HealthService::of_worker(Arc::new(queue), None, "1.2.3").readiness().await;
-            let names: Vec<_> = readiness.components.iter().map(|component| component.name).collect();
-            assert_eq!((names, readiness.is_ready()), (vec!["queue"], works));
+            let (_sender, receiver) = watch::channel(membership.clone());
+            let readiness = HealthService::of_worker(Arc::new(queue), receiver, None, "1.2.3").readiness().await;
+            let parts: Vec<_> = readiness.components.iter().map(|part| (part.name, part.up)).collect();
+            assert_eq!(parts, [("queue", works), ("workers", membership.is_none())]);
+            assert_eq!(readiness.components[1].message, membership);
         }
     }
 

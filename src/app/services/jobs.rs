@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
+use super::seldom::Seldom;
 use crate::{
     domain::{
         Caller, Defaults, FieldError, Idempotency, IdempotencyKey, Job, JobId, NewJob, OperationKind, QueueStats,
@@ -41,6 +42,8 @@ pub struct JobServiceParts {
 /// Accepts, shows, repeats, cancels and deletes jobs.
 pub struct JobService {
     parts: JobServiceParts,
+    /// Failures of the queue that were said.
+    failures: Seldom,
 }
 
 /// A request before its target is resolved: what `submit` and `retry` have in common.
@@ -56,7 +59,7 @@ impl JobService {
     /// A service over these parts.
     #[must_use]
     pub fn new(parts: JobServiceParts) -> Self {
-        Self { parts }
+        Self { parts, failures: Seldom::default() }
     }
 
     /// Finds the job that this request made before, or stores a new one.
@@ -66,7 +69,7 @@ impl JobService {
         if let Some(replayed) = self.replay(idempotency.as_ref()).await? {
             return Ok(replayed);
         }
-        let workers = self.parts.registry.connected().await.map_err(|error| failed(&error, None))?;
+        let workers = self.parts.registry.connected().await.map_err(|error| self.failed(&error, None))?;
         let id = self.parts.ids.next();
         let job = NewJob::accept(
             id,
@@ -82,31 +85,50 @@ impl JobService {
         .map_err(|error| JobsError::Invalid(vec![error]))?;
         let effect = job.operation.kind().effect();
         let stored = self.parts.queue.submit(Submission { job, effect, idempotency }).await;
-        found_or_made(stored.map_err(|error| failed(&error, Some(id)))?)
+        found_or_made(stored.map_err(|error| self.failed(&error, Some(id)))?)
     }
 
     /// A repeated request is answered from its record, whatever has become of its target since.
     async fn replay(&self, idempotency: Option<&Idempotency>) -> Result<Option<Submitted>, JobsError> {
         let Some(idempotency) = idempotency else { return Ok(None) };
-        let stored = self.parts.queue.replay(idempotency).await.map_err(|error| failed(&error, None))?;
+        let stored = self.parts.queue.replay(idempotency).await.map_err(|error| self.failed(&error, None))?;
         stored.map(found_or_made).transpose()
     }
 
     async fn read(&self, id: JobId) -> Result<Job, JobsError> {
-        self.parts.queue.job(id).await.map_err(|error| failed(&error, None))?.ok_or(JobsError::NotFound)
+        self.parts.queue.job(id).await.map_err(|error| self.failed(&error, None))?.ok_or(JobsError::NotFound)
     }
 
     /// The job at its end, or as it is after `wait`, or when the process stops.
     async fn at_its_end(&self, id: JobId, wait: Duration) -> Result<Job, JobsError> {
         let mut stopping = self.parts.stopping.clone();
         let ended = tokio::select! {
-            ended = self.parts.queue.ended(id) => ended.map_err(|error| failed(&error, Some(id))).ok(),
+            ended = self.parts.queue.ended(id) => ended.map_err(|error| self.failed(&error, Some(id))).ok(),
             () = tokio::time::sleep(wait) => None,
             _ = stopping.wait_for(|stopping| *stopping) => None,
         };
         match ended {
             Some(job) => job.ok_or(JobsError::NotFound),
             None => self.read(id).await,
+        }
+    }
+
+    /// What a failure of the queue means for who called.
+    fn failed(&self, error: &QueueError, job_id: Option<JobId>) -> JobsError {
+        let kind = error.kind();
+        if matches!(kind, QueueErrorKind::Full | QueueErrorKind::Busy) {
+            return JobsError::QueueFull;
+        }
+        let cause = error as &dyn std::error::Error;
+        if self.failures.is_time() {
+            tracing::warn!(error = cause, "the queue failed");
+        } else {
+            tracing::debug!(error = cause, "the queue failed");
+        }
+        match kind {
+            QueueErrorKind::StorageFull => JobsError::StorageFull,
+            QueueErrorKind::Corrupt => JobsError::Corrupt,
+            _ => JobsError::Unavailable { job_id: job_id.filter(|_| error.uncertain()) },
         }
     }
 
@@ -135,20 +157,6 @@ fn found_or_made(stored: Stored) -> Result<Submitted, JobsError> {
 }
 
 /// What a client may know of a queue's failure; the rest goes to the log.
-fn failed(error: &QueueError, job_id: Option<JobId>) -> JobsError {
-    match error.kind() {
-        QueueErrorKind::Full | QueueErrorKind::Busy => JobsError::QueueFull,
-        kind => {
-            tracing::warn!(error = error as &dyn std::error::Error, "the queue failed");
-            match kind {
-                QueueErrorKind::StorageFull => JobsError::StorageFull,
-                QueueErrorKind::Corrupt => JobsError::Corrupt,
-                _ => JobsError::Unavailable { job_id: job_id.filter(|_| error.uncertain()) },
-            }
-        }
-    }
-}
-
 /// The reason under which a refused request is counted; a replayed one was counted when it was accepted.
 fn rejection(error: &JobsError) -> Option<RejectionReason> {
     match error {
@@ -235,11 +243,11 @@ impl Jobs for JobService {
     }
 
     async fn list(&self, request: PageRequest) -> Result<JobPage, JobsError> {
-        self.parts.queue.jobs(request).await.map_err(|error| failed(&error, None))
+        self.parts.queue.jobs(request).await.map_err(|error| self.failed(&error, None))
     }
 
     async fn stats(&self) -> Result<QueueStats, JobsError> {
-        self.parts.queue.stats().await.map_err(|error| failed(&error, None))
+        self.parts.queue.stats().await.map_err(|error| self.failed(&error, None))
     }
 
     async fn retry(&self, caller: Caller, request: RetryRequest) -> Result<Submitted, JobsError> {
@@ -260,7 +268,7 @@ impl Jobs for JobService {
     }
 
     async fn cancel(&self, id: JobId) -> Result<Job, JobsError> {
-        match self.parts.queue.cancel(id).await.map_err(|error| failed(&error, None))? {
+        match self.parts.queue.cancel(id).await.map_err(|error| self.failed(&error, None))? {
             Cancelled::Accepted(job) => Ok(*job),
             Cancelled::AlreadyTerminal(status) => Err(JobsError::Conflict(status)),
             Cancelled::NotFound => Err(JobsError::NotFound),
@@ -268,7 +276,7 @@ impl Jobs for JobService {
     }
 
     async fn delete(&self, id: JobId) -> Result<(), JobsError> {
-        match self.parts.queue.delete(id).await.map_err(|error| failed(&error, None))? {
+        match self.parts.queue.delete(id).await.map_err(|error| self.failed(&error, None))? {
             Deleted::Done => Ok(()),
             Deleted::NotTerminal(status) => Err(JobsError::Conflict(status)),
             Deleted::NotFound => Err(JobsError::NotFound),

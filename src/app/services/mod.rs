@@ -8,6 +8,7 @@ mod job_events;
 mod jobs;
 mod run;
 mod scrape;
+mod seldom;
 mod worker;
 mod workers;
 
@@ -22,5 +23,5 @@ pub use health::HealthService;
 pub use job_events::JobEventRecorder;
 pub use jobs::{JobService, JobServiceParts};
 pub use scrape::ScrapeService;
-pub use worker::{WorkerParts, WorkerProfile, WorkerService};
+pub use worker::{Membership, WorkerParts, WorkerProfile, WorkerService};
 pub use workers::WorkersService;

@@ -8,10 +8,10 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::active::Active;
+use super::{active::Active, seldom::Seldom};
 use crate::{
     domain::{ExecutionEvent, Failure, FailureKind, Output, ResultDocument},
-    ports::driven::{Claim, Clock, JobQueue, MetricsPort, OperationExecutor, Outcome, QueueError, Revocation},
+    ports::driven::{Claim, Clock, JobQueue, MetricsPort, OperationExecutor, Outcome, Revocation},
 };
 
 /// Renewals per lease: two may be lost before the lease ends.
@@ -31,6 +31,23 @@ pub(super) struct Runner {
     pub(super) wind_down: Duration,
     /// Turns `true` when the worker's grace time is nearly over.
     pub(super) interrupted: watch::Receiver<bool>,
+    /// What was said about runs that a failing queue concerns.
+    pub(super) said: Said,
+}
+
+/// What was said about runs: when the queue fails, it fails for all of them.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    dropped: Seldom,
+    late: Seldom,
+    unrecorded: Seldom,
+}
+
+/// A warning about a run, unless one of its kind was given just now.
+macro_rules! warn_seldom {
+    ($seldom:expr, $($line:tt)+) => {
+        if $seldom.is_time() { tracing::warn!($($line)+) } else { tracing::debug!($($line)+) }
+    };
 }
 
 /// Why a run is stopped before its operation ended.
@@ -73,7 +90,7 @@ impl Runner {
         };
         drop(active);
         let Some(outcome) = outcome else {
-            tracing::warn!(job_id = %claim.job_id, "the lease of a run ended; its result is dropped");
+            warn_seldom!(self.said.dropped, job_id = %claim.job_id, "the lease of a run ended; its result is dropped");
             return self.metrics.stale_result();
         };
         tokio::select! {
@@ -156,20 +173,16 @@ impl Runner {
             match self.queue.finish(claim.token, outcome.clone()).await {
                 Ok(true) => return,
                 Ok(false) => {
-                    tracing::warn!(job_id = %claim.job_id, "a result came after its claim had become void");
+                    warn_seldom!(self.said.late, job_id = %claim.job_id, "a result came after its claim had become void");
                     return self.metrics.stale_result();
                 }
-                Err(error) => self.log_record_failure(claim, &error, again),
+                Err(error) => {
+                    let job_id = claim.job_id;
+                    warn_seldom!(self.said.unrecorded, %job_id, %error, "cannot record the end of a run, trying again");
+                }
             }
             sleep(again).await;
             again = (again * 2).min(RECORD_AGAIN.1);
-        }
-    }
-
-    #[expect(clippy::unused_self, reason = "it reads as one of the steps of a run")]
-    fn log_record_failure(&self, claim: &Claim, error: &QueueError, again: Duration) {
-        if again == RECORD_AGAIN.0 {
-            tracing::warn!(job_id = %claim.job_id, %error, "cannot record the end of a run, trying again");
         }
     }
 }

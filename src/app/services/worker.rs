@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, interval_at, sleep, timeout},
 };
 
-use super::run::Runner;
+use super::run::{Runner, Said};
 use crate::{
     domain::{Hostname, InstanceId, Labels, Worker, WorkerState, worker::HEARTBEAT_INTERVAL},
     ports::driven::{Claim, ClaimRequest, Clock, JobQueue, MetricsPort, OperationExecutor, QueueError, WorkerRegistry},
@@ -61,7 +61,11 @@ pub struct WorkerParts {
 pub struct WorkerService {
     parts: WorkerParts,
     started_at: Timestamp,
+    membership: watch::Sender<Membership>,
 }
+
+/// Whether a worker is a member of the fleet: why its last heartbeat failed, if it did.
+pub type Membership = Option<String>;
 
 impl WorkerService {
     /// Joins the fleet.
@@ -70,10 +74,16 @@ impl WorkerService {
     /// When the registry fails, or another live worker has this hostname.
     pub async fn join(parts: WorkerParts) -> Result<Self, QueueError> {
         let started_at = parts.clock.now();
-        let worker = Self { parts, started_at };
+        let worker = Self { parts, started_at, membership: watch::Sender::new(None) };
         worker.parts.registry.heartbeat(worker.record()).await?;
         worker.parts.metrics.worker_joined(&worker.parts.profile.hostname);
         Ok(worker)
+    }
+
+    /// Follows whether it is a member of the fleet.
+    #[must_use]
+    pub fn membership(&self) -> watch::Receiver<Membership> {
+        self.membership.subscribe()
     }
 
     /// Works until `stop` turns `true`, then ends what runs within the grace time and leaves the fleet.
@@ -88,6 +98,7 @@ impl WorkerService {
             lease: self.parts.profile.lease,
             wind_down: WIND_DOWN.min(last_call * 3 / 4),
             interrupted,
+            said: Said::default(),
         });
         let mut runs = JoinSet::new();
         tokio::select! {
@@ -183,6 +194,7 @@ impl WorkerService {
                 _ => {}
             }
             failing = beat.is_err();
+            self.membership.send_replace(beat.err().map(|error| error.to_string()));
         }
     }
 

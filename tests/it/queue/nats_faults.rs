@@ -7,7 +7,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use osapi::{
@@ -164,17 +164,96 @@ async fn a_worker_that_was_cut_off_past_its_lease_changes_nothing() {
     let other = worker_process(&world).await;
     let id = world.submit(Effect::Read, &["_any"]).await;
     let claim = away.claim("web-1", 1).await.remove(0);
-    cable.open.send_replace(false);
+    cable.becomes(State::Cut);
     // Its result is under way while the lease still holds, and arrives when the cable is whole again.
     let unheard = away.queue.finish(claim.token, outcome(ExecutionEvent::Returned)).await;
     assert!(unheard.expect_err("nobody answers").uncertain());
     let again = other.claim("web-2", 1).await.remove(0);
     assert_eq!((again.job_id, again.attempt), (id, 2));
-    cable.open.send_replace(true);
+    cable.becomes(State::Whole);
     assert!(!away.finish(&claim).await, "it lost its lease");
     assert_eq!(timeout(PATIENCE, away.queue.revoked(claim.token)).await.unwrap().unwrap(), Revocation::Fenced);
     assert!(other.finish(&again).await);
     assert_eq!(world.end(id).await, "completed");
+}
+
+/// Submits over a connection that is cut, which stays so for a while, and returns the job.
+async fn submit_over_a_cut_cable(world: &World<Nats>, cut_for: Duration) -> JobId {
+    let cable = Cable::lay(world.backend.server.url()).await;
+    let directory = tempfile::tempdir().unwrap();
+    let api = process(world, cable.url.clone(), Some(directory.path())).await;
+    api.queue.check().await.unwrap();
+    let job = world.new_job(OperationKind::NodeLoadGet, "_any", &["_any"]);
+    let id = job.id;
+    cable.becomes(State::Cut);
+    let asked = Instant::now();
+    let refused = api.queue.submit(Submission { job, effect: Effect::Read, idempotency: None }).await;
+    let refused = refused.expect_err("nobody answers");
+    assert!(refused.uncertain() && refused.kind() == QueueErrorKind::Unavailable, "{refused:?}");
+    assert!(asked.elapsed() < Duration::from_secs(1), "its caller hears within a second");
+    // How long it is cut is what is tried here.
+    tokio::time::sleep(cut_for).await;
+    cable.becomes(State::Whole);
+    let known = async { while api.queue.job(id).await.is_ok_and(|job| job.is_none()) {} };
+    timeout(PATIENCE, known).await.expect("what was under way arrives");
+    id
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_submission_that_was_stored_in_time_runs_although_its_answer_was_lost() {
+    let world = World::<Nats>::new(Options::default());
+    let id = submit_over_a_cut_cable(&world, Duration::ZERO).await;
+    let claim = world.claim_one("web-1").await;
+    assert_eq!(claim.job_id, id);
+    assert!(world.finish(claim.token, ExecutionEvent::Returned).await);
+    assert_eq!(world.end(id).await, "completed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_submission_that_was_stored_too_late_is_cancelled() {
+    let world = World::<Nats>::new(Options::default());
+    let id = submit_over_a_cut_cable(&world, Duration::from_secs(6)).await;
+    assert_eq!(world.end(id).await, "cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_whose_name_went_to_another_process_claims_nothing_until_it_has_it_again() {
+    let world = World::<Nats>::new(Options::default());
+    let cable = Cable::lay(world.backend.server.url()).await;
+    let (first, second) = (process(&world, cable.url.clone(), None).await, worker_process(&world).await);
+    first.queue.heartbeat(worker("web-1", 1)).await.unwrap();
+    let waiting = tokio::spawn({
+        let queue = Arc::clone(&first.queue);
+        async move {
+            loop {
+                // One that is on its way when the connection ends fails, and is made again.
+                if let Ok(claims) = queue.claim(request("web-1", 1)).await {
+                    return claims;
+                }
+            }
+        }
+    });
+    cable.becomes(State::Torn);
+    let taken = async { while second.queue.heartbeat(worker("web-1", 2)).await.is_err() {} };
+    timeout(PATIENCE, taken).await.expect("nobody holds the name");
+    cable.becomes(State::Whole);
+    let refused = async {
+        loop {
+            match first.queue.heartbeat(worker("web-1", 1)).await {
+                Err(error) if error.kind() == QueueErrorKind::HostnameTaken => return,
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    };
+    timeout(PATIENCE, refused).await.expect("the second lives");
+    let id = world.submit(Effect::Read, &["web-1"]).await;
+    assert_eq!(second.claim("web-1", 1).await.remove(0).job_id, id);
+    assert!(!waiting.is_finished());
+
+    second.queue.leave(&hostname("web-1"), worker("web-1", 2).instance).await.unwrap();
+    first.queue.heartbeat(worker("web-1", 1)).await.unwrap();
+    let id = world.submit(Effect::Read, &["web-1"]).await;
+    assert_eq!(timeout(PATIENCE, waiting).await.unwrap().unwrap()[0].job_id, id);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -367,10 +446,20 @@ async fn a_process_that_only_works_answers_no_questions() {
     assert_eq!(refused.kind(), QueueErrorKind::Unavailable);
 }
 
-/// A connection to the server that can be cut: what is under way then stays there until it is whole again.
+/// What a connection is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Whole,
+    /// What is under way stays there until it is whole again.
+    Cut,
+    /// Both ends know that it is gone, and there is no new one.
+    Torn,
+}
+
+/// A connection to the server, and what it is like.
 struct Cable {
     url: String,
-    open: Arc<watch::Sender<bool>>,
+    state: Arc<watch::Sender<State>>,
 }
 
 impl Cable {
@@ -378,29 +467,45 @@ impl Cable {
         let to = to.trim_start_matches("nats://").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("nats://{}", listener.local_addr().unwrap());
-        let open = Arc::new(watch::Sender::new(true));
-        let gate = Arc::clone(&open);
+        let state = Arc::new(watch::Sender::new(State::Whole));
+        let mut gate = state.subscribe();
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
+                if gate.wait_for(|state| *state != State::Torn).await.is_err() {
+                    return;
+                }
                 let Ok(far) = TcpStream::connect(&to).await else { continue };
                 let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
-                tokio::spawn(pump(near_in, far_out, gate.subscribe()));
-                tokio::spawn(pump(far_in, near_out, gate.subscribe()));
+                tokio::spawn(pump(near_in, far_out, gate.clone()));
+                tokio::spawn(pump(far_in, near_out, gate.clone()));
             }
         });
-        Self { url, open }
+        Self { url, state }
+    }
+
+    fn becomes(&self, state: State) {
+        self.state.send_replace(state);
     }
 }
 
 async fn pump(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
-    mut open: watch::Receiver<bool>,
+    mut state: watch::Receiver<State>,
 ) {
     let mut bytes = vec![0; 16_384];
-    while let Ok(length @ 1..) = from.read(&mut bytes).await {
-        if open.wait_for(|open| *open).await.is_err() || to.write_all(&bytes[..length]).await.is_err() {
-            return;
+    let mut torn = state.clone();
+    let through = async {
+        while let Ok(length @ 1..) = from.read(&mut bytes).await {
+            if state.wait_for(|state| *state == State::Whole).await.is_err()
+                || to.write_all(&bytes[..length]).await.is_err()
+            {
+                return;
+            }
         }
+    };
+    tokio::select! {
+        () = through => {}
+        _ = torn.wait_for(|state| *state == State::Torn) => {}
     }
 }

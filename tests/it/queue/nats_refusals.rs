@@ -7,10 +7,13 @@ use std::{
     thread,
 };
 
-use osapi::adapters::{
-    clock::SystemClock,
-    metrics::NoopMetrics,
-    queue::nats::{ConnectError, NatsConfig, NatsQueue},
+use osapi::{
+    adapters::{
+        clock::SystemClock,
+        metrics::NoopMetrics,
+        queue::nats::{ConnectError, NatsConfig, NatsQueue},
+    },
+    ports::driven::JobQueue,
 };
 
 use super::{
@@ -100,12 +103,24 @@ async fn a_prefix_that_is_no_token_is_refused() {
 }
 
 #[tokio::test]
-async fn a_read_model_in_use_is_refused() {
+async fn processes_that_share_a_directory_keep_a_copy_each_and_take_over_those_that_are_free() {
     let (server, directory) = (NatsServer::start(), tempfile::tempdir().unwrap());
     let config = config(server.url(), Some(directory.path()), &Options::default());
-    let first = connect(config.clone()).await.unwrap();
-    let refused = refusal(config.clone()).await;
-    assert!(refused.contains("in use by another server"), "{refused}");
+    let copies = || {
+        let names = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut copies: Vec<_> = names.filter_map(|name| name.into_string().ok()).collect();
+        copies.retain(|name| name.strip_suffix(".db").is_some());
+        copies.sort();
+        copies
+    };
+    let (first, second) = (connect(config.clone()).await.unwrap(), connect(config.clone()).await.unwrap());
+    assert_eq!(copies(), ["read-model-2.db", "read-model.db"]);
+    first.check().await.unwrap();
+    second.check().await.unwrap();
     first.close().await;
-    connect(config).await.unwrap().close().await;
+    let third = connect(config).await.unwrap();
+    third.check().await.unwrap();
+    assert_eq!(copies(), ["read-model-2.db", "read-model.db"]);
+    second.close().await;
+    third.close().await;
 }

@@ -15,6 +15,9 @@ use crate::adapters::queue::store::{keep_prepared, migrate};
 /// Changes with the tables of the copy: one that was made by another version is made anew.
 const VERSION: i64 = 1_000_002;
 
+/// Processes that may keep their copies in one directory.
+const COPIES: u32 = 16;
+
 /// A copy that is ours.
 pub(super) struct Model {
     pub(super) connection: Connection,
@@ -24,33 +27,43 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// Opens the copy in this directory, or begins a new one.
+    /// Opens a copy in this directory that no other process has, or begins a new one.
     pub(super) fn open(directory: &Path) -> Result<Self, ConnectError> {
-        let files = |source: io::Error| ConnectError::Model { path: directory.to_owned(), detail: source.to_string() };
+        let unusable = |detail: String| ConnectError::Model { path: directory.to_owned(), detail };
+        let files = |source: io::Error| unusable(source.to_string());
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(files)?;
-        let path = directory.join("read-model.lock");
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map_err(files)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let detail = "it is in use by another server".to_owned();
-                return Err(ConnectError::Model { path: directory.to_owned(), detail });
-            }
-            Err(TryLockError::Error(source)) => return Err(files(source)),
-        }
-        let file = directory.join("read-model.db");
-        let connection = open(&file).or_else(|error| {
-            tracing::info!(%error, "the read model is made anew");
-            for name in ["read-model.db", "read-model.db-wal", "read-model.db-shm"] {
-                match fs::remove_file(directory.join(name)) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(files(error)),
-                    _ => {}
+        for number in 1..=COPIES {
+            let name = if number == 1 { "read-model".to_owned() } else { format!("read-model-{number}") };
+            let path = directory.join(format!("{name}.lock"));
+            let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+            let lock = lock.map_err(files)?;
+            match lock.try_lock() {
+                Ok(()) => {
+                    let file = directory.join(format!("{name}.db"));
+                    let connection = open_or_begin(&file).map_err(files)?;
+                    return Ok(Self { connection, file, lock });
                 }
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(source)) => return Err(files(source)),
             }
-            open(&file).map_err(|error| files(io::Error::other(error)))
-        })?;
-        Ok(Self { connection, file, lock })
+        }
+        Err(unusable(format!("{COPIES} other processes have a copy there")))
     }
+}
+
+fn open_or_begin(file: &Path) -> io::Result<Connection> {
+    open(file).or_else(|error| {
+        tracing::info!(%error, "the read model is made anew");
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = file.as_os_str().to_owned();
+            name.push(suffix);
+            match fs::remove_file(name) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        open(file).map_err(io::Error::other)
+    })
 }
 
 fn open(file: &Path) -> rusqlite::Result<Connection> {

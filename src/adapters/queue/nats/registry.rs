@@ -88,8 +88,7 @@ impl Registry {
                 && self.lives(&holder).await?
             {
                 self.give_up(&worker.hostname, worker.instance);
-                let message = format!("another live worker has the hostname {}", worker.hostname);
-                return Err(QueueError::new(QueueErrorKind::HostnameTaken, message));
+                return Err(taken(&worker.hostname));
             }
             let record = encode(&WorkerRecord::of(worker, self.session, false));
             match self.link.write(&subject, record, Some(sequence)).await {
@@ -173,6 +172,11 @@ impl Registry {
         }
         Ok(())
     }
+}
+
+fn taken(hostname: &Hostname) -> QueueError {
+    let message = format!("another live worker has the hostname {hostname}");
+    QueueError::new(QueueErrorKind::HostnameTaken, message)
 }
 
 /// Hears what this process is told, until it is aborted.

@@ -5,6 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
+
+use rusqlite::Connection;
+
 use super::{
     executions::Executions,
     link::NotWritten,
@@ -20,8 +24,12 @@ use crate::{
     ports::driven::QueueError,
 };
 
-/// Jobs removed in one round, at most.
-const CHUNK: i64 = 200;
+/// Jobs looked up at once, at most.
+const CHUNK: i64 = 500;
+/// Such chunks in one round, at most: between rounds there is other work to do.
+const CHUNKS: usize = 8;
+/// Removals under way at the same time.
+const AT_ONCE: usize = 64;
 
 /// Removes what is kept no longer.
 pub(super) struct Removals {
@@ -30,6 +38,8 @@ pub(super) struct Removals {
     visible: Duration,
     /// The last removal when this process began to wait, and when that was.
     waiting: Option<(u64, Instant)>,
+    /// Jobs that the checkpoint remembers, and whose last traces could not be removed yet.
+    unpurged: Vec<JobId>,
 }
 
 /// Marks a job as removed. Whether it was still there.
@@ -59,7 +69,7 @@ struct Pending {
 
 impl Removals {
     pub(super) fn new(retention: Retention, visible: Duration) -> Self {
-        Self { retention, visible, waiting: None }
+        Self { retention, visible, waiting: None, unpurged: Vec::new() }
     }
 
     /// Removes some of what is kept no longer.
@@ -68,10 +78,27 @@ impl Removals {
         executions: &Arc<Executions>,
         replica: &Arc<Replica>,
     ) -> Result<(), QueueError> {
+        for _ in 0..CHUNKS {
+            let ended = self.over(executions, replica).await?;
+            let more = i64::try_from(ended.len()).unwrap_or(i64::MAX) >= CHUNK;
+            let removals =
+                ended.into_iter().map(|job| async move { remove(executions, job.id, job.status).await.map(drop) });
+            all(removals.map(FutureExt::boxed).collect()).await?;
+            if !more {
+                break;
+            }
+            // The next look must not find the same again.
+            replica.progress.caught_up().await?;
+        }
+        self.forget(executions, replica).await
+    }
+
+    /// The first jobs that are kept no longer.
+    async fn over(&self, executions: &Arc<Executions>, replica: &Arc<Replica>) -> Result<Vec<Ended>, QueueError> {
         let (retention, now) = (self.retention, executions.clock.now());
         let limit = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         let over_age = micros(now).saturating_sub(i64::try_from(retention.age.as_micros()).unwrap_or(i64::MAX));
-        let ended = replica
+        replica
             .readers
             .read(move |connection| {
                 let old = Ended::first(connection, over_age, CHUNK)?;
@@ -88,52 +115,89 @@ impl Removals {
                 }
                 Ok(Vec::new())
             })
-            .await?;
-        for job in ended {
-            remove(executions, job.id, job.status).await?;
-        }
-        self.forget(executions, replica).await
+            .await
     }
 
     /// Takes removals that everybody has seen into the ledger's checkpoint, then removes their last traces.
     async fn forget(&mut self, executions: &Arc<Executions>, replica: &Arc<Replica>) -> Result<(), QueueError> {
-        let (through, pending) = replica.readers.read(pending).await?;
-        let Some(last) = pending.last().map(|removal| removal.sequence) else { return Ok(()) };
-        let (waiting, since) = *self.waiting.get_or_insert((last, Instant::now()));
+        self.purge(executions).await?;
+        let (waiting, since) = match self.waiting {
+            Some(waiting) => waiting,
+            None => match replica.readers.read(latest).await? {
+                Some(latest) => *self.waiting.insert((latest, Instant::now())),
+                None => return Ok(()),
+            },
+        };
         if since.elapsed() < self.visible {
             return Ok(());
         }
-        self.waiting = None;
-        let old: Vec<Pending> = pending.into_iter().filter(|removal| removal.sequence <= waiting).collect();
-        let Some(last) = old.last().map(|removal| removal.sequence) else { return Ok(()) };
+        for _ in 0..CHUNKS {
+            let (through, old) = replica.readers.read(move |connection| up_to(connection, waiting)).await?;
+            let Some(last) = old.last().map(|removal| removal.sequence) else {
+                self.waiting = None;
+                break;
+            };
+            if !self.remember(executions, through, last, &old).await? {
+                // Somebody else was faster, and this process will see it.
+                break;
+            }
+            self.unpurged.extend(old.into_iter().map(|removal| removal.id));
+            self.purge(executions).await?;
+            replica.progress.caught_up().await?;
+        }
+        Ok(())
+    }
 
+    /// Moves the checkpoint on over these removals. Whether nobody else did.
+    async fn remember(
+        &self,
+        executions: &Arc<Executions>,
+        through: u64,
+        last: u64,
+        removals: &[Pending],
+    ) -> Result<bool, QueueError> {
         let link = &executions.link;
         let stored = link.state(&link.names.ledger()).await?;
         let sequence = stored.as_ref().map_or(0, |stored| stored.sequence);
         let known = stored.and_then(|stored| decode::<LedgerRecord>(&stored.payload)).unwrap_or_default();
         if known.through != through {
-            // Somebody else was faster, and this process will see it.
-            return Ok(());
+            return Ok(false);
         }
         let mut ledger = LedgerRecord { through: last, ..known };
         ledger.completed.resize(JobStatus::ALL.len(), 0);
-        for removal in &old {
+        for removal in removals {
             ledger.created += 1;
             ledger.completed[removal.status.index()] += 1;
-            if let Some(key) = &removal.key {
-                remember_key(executions, key).await?;
-            }
         }
+        let keys = removals.iter().filter_map(|removal| removal.key.as_ref());
+        all(keys.map(|key| remember_key(executions, key).boxed()).collect()).await?;
         match link.write(&link.names.ledger(), encode(&ledger), Some(sequence)).await {
-            Ok(written) => executions.wrote(written),
-            Err(NotWritten::Conflict) => return Ok(()),
-            Err(error) => return Err(error.into_error()),
+            Ok(written) => {
+                executions.wrote(written);
+                Ok(true)
+            }
+            Err(NotWritten::Conflict) => Ok(false),
+            Err(error) => Err(error.into_error()),
         }
-        for removal in old {
-            link.purge(link.names.all_of_job(removal.id)).await?;
-        }
+    }
+
+    /// Removes the last traces of jobs that the checkpoint remembers.
+    async fn purge(&mut self, executions: &Arc<Executions>) -> Result<(), QueueError> {
+        let link = &executions.link;
+        all(self.unpurged.iter().map(|id| link.purge(link.names.all_of_job(*id)).boxed()).collect()).await?;
+        self.unpurged.clear();
         Ok(())
     }
+}
+
+/// Does all of these, some at the same time, and says what went wrong first.
+async fn all(works: Vec<BoxFuture<'_, Result<(), QueueError>>>) -> Result<(), QueueError> {
+    let mut works = stream::iter(works).buffer_unordered(AT_ONCE);
+    let mut failed = Ok(());
+    while let Some(done) = works.next().await {
+        failed = failed.and(done);
+    }
+    failed
 }
 
 /// A key outlives its job, and must not make it anew.
@@ -147,12 +211,19 @@ async fn remember_key(executions: &Executions, digest: &str) -> Result<(), Queue
     }
 }
 
-/// The checkpoint's sequence, and the first removals after it.
-fn pending(connection: &rusqlite::Connection) -> rusqlite::Result<(u64, Vec<Pending>)> {
+/// The last removal that the checkpoint does not remember.
+fn latest(connection: &Connection) -> rusqlite::Result<Option<u64>> {
+    connection.prepare_cached("SELECT max(sequence) FROM removal")?.query_row([], |row| row.get(0))
+}
+
+/// The checkpoint's sequence, and the first removals after it, up to this one.
+fn up_to(connection: &Connection, last: u64) -> rusqlite::Result<(u64, Vec<Pending>)> {
     let through = connection.prepare_cached("SELECT through FROM copy")?.query_row([], |row| row.get(0))?;
-    let pending = connection
-        .prepare_cached("SELECT sequence, job_id, status, key FROM removal ORDER BY sequence LIMIT 1000")?
-        .query_map([], |row| {
+    let removals = connection
+        .prepare_cached(
+            "SELECT sequence, job_id, status, key FROM removal WHERE sequence <= ?1 ORDER BY sequence LIMIT ?2",
+        )?
+        .query_map((last, CHUNK), |row| {
             Ok(Pending {
                 sequence: row.get(0)?,
                 id: as_id(row.get(1)?)?,
@@ -161,5 +232,5 @@ fn pending(connection: &rusqlite::Connection) -> rusqlite::Result<(u64, Vec<Pend
             })
         })?
         .collect::<rusqlite::Result<_>>()?;
-    Ok((through, pending))
+    Ok((through, removals))
 }

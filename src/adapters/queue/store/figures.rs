@@ -12,7 +12,7 @@ use crate::{
 
 /// The hosts that the operator has told to claim nothing.
 pub(in crate::adapters::queue) fn draining(connection: &Connection) -> rusqlite::Result<HashSet<Hostname>> {
-    let mut statement = connection.prepare("SELECT hostname FROM draining")?;
+    let mut statement = connection.prepare_cached("SELECT hostname FROM draining")?;
     let names = statement.query_map([], |row| row.get::<_, String>(0))?;
     names.map(|name| name?.parse().map_err(|_| corrupt("a hostname that is none"))).collect()
 }
