@@ -13,7 +13,7 @@ use async_nats::jetstream::{self, Context, stream::Info};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Of the installation whose prefix is `osapi`.
 const STREAMS: [&str; 4] = ["osapi-state", "osapi-work", "osapi-workers", "osapi-keys"];
@@ -44,7 +44,7 @@ impl Cluster {
         for node in 0..3 {
             cluster.start_node(node);
         }
-        let context = cluster.context().await;
+        let context = Self::context().await;
         let begun = Instant::now();
         while context.query_account().await.is_err() {
             assert!(begun.elapsed() < PATIENCE, "the servers have no leader");
@@ -54,7 +54,7 @@ impl Cluster {
     }
 
     /// Where they listen, in the configuration's spelling.
-    pub(super) fn urls(&self) -> String {
+    pub(super) fn urls() -> String {
         [0, 1, 2].map(|node| format!("nats://{}:4222", address(node))).join(",")
     }
 
@@ -92,14 +92,14 @@ impl Cluster {
         }
     }
 
-    async fn context(&self) -> Context {
-        let servers: Vec<String> = self.urls().split(',').map(str::to_owned).collect();
+    async fn context() -> Context {
+        let servers: Vec<String> = Self::urls().split(',').map(str::to_owned).collect();
         jetstream::new(async_nats::connect(servers).await.unwrap())
     }
 
     /// The streams, once every one of them has so many copies and all of these are up to date.
-    pub(super) async fn until_copies(&self, copies: usize) {
-        let context = self.context().await;
+    pub(super) async fn until_copies(copies: usize) {
+        let context = Self::context().await;
         let current = |info: &Info| {
             let followers = info.cluster.as_ref().filter(|cluster| cluster.leader.is_some()).map(|cluster| {
                 cluster.replicas.iter().filter(|follower| follower.current && !follower.offline).count()

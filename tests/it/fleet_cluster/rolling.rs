@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use super::cluster::Cluster;
 use crate::server::{Client, Home, Running};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Jobs that are accepted while a server is gone, and between.
 const ENOUGH: usize = 40;
 /// Between two requests of a client: none is hurried, and refusals are cheap.
@@ -24,10 +24,10 @@ const PACE: Duration = Duration::from_millis(10);
 /// Requests in all, at most.
 const AT_MOST: usize = 20_000;
 
-fn home(cluster: &Cluster, copies: &str) -> Home {
+fn home(copies: &str) -> Home {
     Home::new()
         .with("OSAPI_JOB__QUEUE__BACKEND", "nats")
-        .with("OSAPI_JOB__QUEUE__NATS__URL", &cluster.urls())
+        .with("OSAPI_JOB__QUEUE__NATS__URL", &Cluster::urls())
         .with("OSAPI_JOB__QUEUE__NATS__REPLICAS", copies)
         .with("OSAPI_API__SERVER__SECURITY__SIGNING_KEY", "what all API processes of one fleet share")
         .with("OSAPI_JOB__WORKER__LISTEN", "127.0.0.1:0")
@@ -62,12 +62,11 @@ impl Submitter {
                 let body = json!({ "operation": { "type": "node.uptime.get" }, "target": target }).to_string();
                 let answer =
                     client.send("POST", "/api/v1/jobs", &[("content-type", "application/json")], body.as_bytes());
-                let id = match answer.status {
-                    201 => Some(answer.json()["id"].as_str().unwrap().to_owned()),
-                    _ => {
-                        answer.problem(503);
-                        None
-                    }
+                let id = if answer.status == 201 {
+                    Some(answer.json()["id"].as_str().unwrap().to_owned())
+                } else {
+                    answer.problem(503);
+                    None
                 };
                 counted.fetch_add(usize::from(id.is_some()), Ordering::SeqCst);
                 sent.push(id);
@@ -113,17 +112,17 @@ async fn a_fleet_grows_to_three_servers_and_loses_nothing_while_each_of_them_is_
     let mut cluster = Cluster::start().await;
 
     // One copy at first; three take one changed line.
-    let single = home(&cluster, "1");
+    let single = home("1");
     let (process, client) = api(&single);
     assert_eq!(durability(&client), "process_crash");
     let before = client.submit(&json!({ "type": "node.uptime.get" }), "_any", &[]);
     assert_eq!(process.stop().code(), Some(0));
-    let home_of_api = home(&cluster, "3");
+    let home_of_api = home("3");
     let (_api, client) = api(&home_of_api);
     assert_eq!(durability(&client), "power_loss");
-    cluster.until_copies(3).await;
+    Cluster::until_copies(3).await;
 
-    let homes = ["web-1", "web-2"].map(|name| home(&cluster, "3").with("OSAPI_JOB__WORKER__HOSTNAME", name));
+    let homes = ["web-1", "web-2"].map(|name| home("3").with("OSAPI_JOB__WORKER__HOSTNAME", name));
     let workers = homes.each_ref().map(|home| home.start_as(&["job", "worker", "start"], "metrics"));
     assert_eq!(client.ended(before["id"].as_str().unwrap())["status"], "completed", "it waited for a worker");
 
@@ -133,7 +132,7 @@ async fn a_fleet_grows_to_three_servers_and_loses_nothing_while_each_of_them_is_
         cluster.kill_node(node);
         submitter.accepts_more().await;
         cluster.start_node(node);
-        cluster.until_copies(3).await;
+        Cluster::until_copies(3).await;
         submitter.accepts_more().await;
     }
     let sent = submitter.stop();

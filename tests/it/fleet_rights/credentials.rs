@@ -21,9 +21,9 @@ fn token(signer: &KeyPair, subject: &KeyPair, name: &str, nats: &Value) -> Strin
         "jti": name, "iat": 1_700_000_000, "iss": signer.public_key(), "sub": subject.public_key(), "name": name,
         "nats": nats,
     }));
-    let signed = format!("{header}.{claims}");
-    let signature = URL_SAFE_NO_PAD.encode(signer.sign(signed.as_bytes()).unwrap());
-    format!("{signed}.{signature}")
+    let said = format!("{header}.{claims}");
+    let signature = URL_SAFE_NO_PAD.encode(signer.sign(said.as_bytes()).unwrap());
+    format!("{said}.{signature}")
 }
 
 /// A file with a user's token and seed, with the rights that ship for this user.

@@ -8,7 +8,7 @@ use tokio::{sync::mpsc, time::timeout};
 
 use super::installation::{API, WORKER, as_user, at, named, server, shipped, start_api, start_worker};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What would end or falsify an installation, or tell a worker what does not concern it.
 const NOT_FOR_WORKERS: [&str; 23] = [

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Long enough for everything that happens by itself here.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks at something that will come to be.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 

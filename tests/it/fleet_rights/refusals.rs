@@ -135,11 +135,9 @@ fn files_that_are_not_there_or_not_what_they_should_be_are_named() {
         let variable = format!("OSAPI_JOB__QUEUE__NATS__{key}");
         both_refused(&server.url(), |home| home.with(&variable, "/nowhere/file"), 1, &["cannot read /nowhere/file"]);
     }
-    for home in [at(&server.url(), &API_WORDS)] {
-        std::fs::write(home.path("user.creds"), "nothing of the kind").unwrap();
-        let home = home.with("OSAPI_JOB__QUEUE__NATS__CREDENTIALS_FILE", "user.creds");
-        refused(&home, &API_WORDS, 1, &["cannot read user.creds"]);
-    }
+    let home = at(&server.url(), &API_WORDS).with("OSAPI_JOB__QUEUE__NATS__CREDENTIALS_FILE", "user.creds");
+    std::fs::write(home.path("user.creds"), "nothing of the kind").unwrap();
+    refused(&home, &API_WORDS, 1, &["cannot read user.creds"]);
 }
 
 #[test]
