@@ -141,16 +141,20 @@ impl Sources {
         let until = Instant::now() + PATIENCE;
         // What this page shows of pages is the one before it.
         let metrics = ("metrics", !self.failed.load(Ordering::Relaxed));
-        let check = answer(until, self.queue.check());
+        let check = timeout_at(until, self.queue.check());
         let Some(registry) = &self.registry else {
-            let up = check.await.is_some();
+            let up = matches!(check.await, Ok(Ok(())));
             let components = vec![("queue", up), metrics];
             return FleetSnapshot { queue_connected: up, components, ..FleetSnapshot::default() };
         };
         let (check, queue, workers) =
             tokio::join!(check, answer(until, self.queue.stats()), answer(until, registry.connected()));
-        let components = vec![("queue", check.is_some()), ("workers", workers.is_some()), metrics];
-        FleetSnapshot { queue_connected: queue.is_some(), queue, workers, components }
+        let up = matches!(check, Ok(Ok(())));
+        // A queue that cannot be reached may have left a copy of its jobs here, which goes on to answer: what that says
+        // is old. One that is only slow to answer is not gone.
+        let queue = queue.filter(|_| !matches!(check, Ok(Err(_))));
+        let components = vec![("queue", up), ("workers", workers.is_some()), metrics];
+        FleetSnapshot { queue_connected: up && queue.is_some(), queue, workers, components }
     }
 }
 
@@ -385,6 +389,18 @@ mod tests {
         let components = vec![("queue", false), ("workers", true), ("metrics", true)];
         let expected = FleetSnapshot { queue_connected: false, queue: None, workers: Some(Vec::new()), components };
         assert_eq!(snapshot, expected);
+    }
+
+    #[tokio::test]
+    async fn the_figures_of_a_queue_that_cannot_be_reached_are_absent_though_a_copy_of_it_answers() {
+        let (mut queue, mut registry) = (MockJobQueue::new(), MockWorkerRegistry::new());
+        queue.expect_stats().returning(|| Ok(QueueStats::default()));
+        queue.expect_check().returning(|| Err(QueueError::new(QueueErrorKind::Unavailable, "gone")));
+        registry.expect_connected().returning(|| Ok(Vec::new()));
+        let exposition = Arc::new(MockMetricsExposition::new());
+        let service = ScrapeService::with_fleet(exposition, Arc::new(queue), Arc::new(registry));
+        let snapshot = service.sources.snapshot().await;
+        assert_eq!((snapshot.queue_connected, snapshot.queue), (false, None));
     }
 
     #[tokio::test]

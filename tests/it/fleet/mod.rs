@@ -3,6 +3,16 @@
 //! What one process shows by itself is tested beside `server`, what the queue promises in `queue`. Here is what only
 //! several processes can break.
 
-mod fleet;
+mod cable;
+mod cancels;
+mod copies;
+mod cut_off;
+mod full_stream;
+mod keys;
+mod kills;
+mod outages;
 mod registry;
+mod scene;
+mod stops;
 mod targets;
+mod truth;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::fleet::{Fleet, hosts, id, read, slow_read, until, worker_in};
+use super::scene::{Fleet, hosts, id, read, slow_read, until, worker_in};
 
 #[test]
 fn every_api_process_lists_every_worker_with_its_labels_and_version() {
@@ -51,8 +51,8 @@ fn a_drained_worker_in_another_process_finishes_what_it_runs_and_takes_nothing_m
         };
         (drains(&first.client) && drains(&second.client)).then_some(())
     });
-    let page = worker.page();
-    assert_eq!((page.sum("osapi_worker_jobs_processed_total"), page.sum("osapi_jobs_active")), (1.0, 0.0));
+    worker.comes_to("osapi_worker_jobs_processed_total", 1.0);
+    worker.comes_to("osapi_jobs_active", 0.0);
     for job in &waiting {
         assert_eq!(first.job(id(job)).unwrap()["status"], "queued");
     }
@@ -77,7 +77,7 @@ fn a_worker_started_right_after_its_predecessor_was_killed_has_its_name_and_its_
     let job = api.client.ended(id(&job));
     assert_eq!(hosts(&job), [("web-1", "completed")]);
     assert_eq!(job["executions"][0]["attempt"], 2);
-    assert_eq!(second.page().sum("osapi_worker_jobs_processed_total"), 1.0);
+    second.comes_to("osapi_worker_jobs_processed_total", 1.0);
     assert_eq!(api.workers(), ["web-1"]);
     assert_eq!(api.page().value("osapi_workers_connected", &[]), Some(1.0));
 }
@@ -95,5 +95,5 @@ fn a_second_worker_with_the_name_of_a_live_one_does_not_start() {
     // The first has lost nothing by it.
     let job = api.client.submit(&read(), "web-1", &[("prefer", "wait=30")]);
     assert_eq!(hosts(&job), [("web-1", "completed")]);
-    assert_eq!(first.page().sum("osapi_worker_jobs_processed_total"), 1.0);
+    first.comes_to("osapi_worker_jobs_processed_total", 1.0);
 }

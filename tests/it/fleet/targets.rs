@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::fleet::{Fleet, hosts, id, read, slow_read, until};
+use super::scene::{Fleet, hosts, id, read, slow_read, until};
 
 #[test]
 fn a_job_runs_on_exactly_the_hosts_that_its_target_means() {
@@ -100,7 +100,7 @@ fn a_worker_that_comes_later_runs_nothing_of_an_older_broadcast() {
     for job in &older {
         assert_eq!(hosts(&api.client.ended(id(job))), [("web-1", "completed")]);
     }
-    assert_eq!(late.page().sum("osapi_worker_jobs_processed_total"), 1.0);
+    late.comes_to("osapi_worker_jobs_processed_total", 1.0);
 }
 
 #[test]

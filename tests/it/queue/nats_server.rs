@@ -8,6 +8,7 @@ use std::{
     thread,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// The server. It ends with the test.
@@ -33,11 +34,20 @@ impl NatsServer {
     /// Starts one with these settings; `STORE` in them becomes its directory.
     pub(crate) fn with(settings: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = format!("\"{}\"", directory.path().join("store").display());
-        let settings = settings.replace("STORE", &store);
-        let mut server = Self { directory, settings, port: 0, process: None };
-        server.restart();
+        let mut server = Self { directory, settings: String::new(), port: 0, process: None };
+        server.restart_with(settings);
         server
+    }
+
+    /// Starts it again with these settings.
+    pub(crate) fn restart_with(&mut self, settings: &str) {
+        self.settings = self.configured(settings);
+        self.restart();
+    }
+
+    /// Settings in which `STORE` is its directory.
+    fn configured(&self, settings: &str) -> String {
+        settings.replace("STORE", &format!("\"{}\"", self.directory.path().join("store").display()))
     }
 
     /// Starts it again, at the same port, over the same store.
@@ -78,6 +88,11 @@ impl NatsServer {
             process.kill().unwrap();
             process.wait().unwrap();
         }
+    }
+
+    /// Sends it a signal, while it runs.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(self.process.as_ref().unwrap()), signal).unwrap();
     }
 
     /// Where it listens, as long as it runs.

@@ -19,7 +19,7 @@ mod stops;
 mod tokens;
 mod truth;
 
-pub(crate) use client::Client;
+pub(crate) use client::{Answer, Client};
 pub(crate) use home::{Home, Running};
 pub(crate) use jobs::reads;
 pub(crate) use script::{Script, gone};

@@ -26,7 +26,10 @@ use super::{
     names::Names,
     streams::{Opening, Streams},
 };
-use crate::ports::driven::{MetricsPort, QueueError, QueueErrorKind};
+use crate::{
+    domain::worker::{HEARTBEAT_EXPIRY, HEARTBEAT_INTERVAL},
+    ports::driven::{MetricsPort, QueueError, QueueErrorKind},
+};
 
 /// How long an answer of the server may take: a caller hears within a second that there is none.
 pub(super) const ANSWER: Duration = Duration::from_millis(700);
@@ -34,6 +37,8 @@ pub(super) const ANSWER: Duration = Duration::from_millis(700);
 const START: Duration = Duration::from_secs(5);
 /// A frozen server is noticed after two of these.
 const PING: Duration = Duration::from_secs(5);
+/// How long workers have to come back with the server.
+const RETURN: Duration = Duration::from_secs(2);
 /// Longest pause between attempts to connect again.
 const RECONNECT: Duration = Duration::from_millis(500);
 
@@ -74,6 +79,8 @@ pub(super) struct Connected {
     pub(super) now: bool,
     /// When it last changed.
     pub(super) since: Instant,
+    /// How long it was gone before it came back last.
+    pub(super) away: Duration,
 }
 
 /// The connection.
@@ -97,7 +104,7 @@ impl Link {
         metrics: Arc<dyn MetricsPort>,
     ) -> Result<Self, ConnectError> {
         let names = Names::new(&server.prefix).ok_or_else(|| ConnectError::Prefix { prefix: server.prefix.clone() })?;
-        let state = watch::Sender::new(Connected { times: 0, now: false, since: Instant::now() });
+        let state = watch::Sender::new(Connected { times: 0, now: false, since: Instant::now(), away: Duration::ZERO });
         let (denials, closing) = (Arc::new(Denials::new()), Arc::new(AtomicBool::new(false)));
         let (told, heard, ending) = (state.clone(), Arc::clone(&denials), Arc::clone(&closing));
         let options = options(server).await?.custom_inbox_prefix(names.inbox(for_api)).event_callback(move |event| {
@@ -166,6 +173,12 @@ impl Link {
     /// Whether the connection was given up for good.
     pub(super) fn is_closed(&self) -> bool {
         self.closing.load(Ordering::SeqCst)
+    }
+
+    /// Whether workers may have been forgotten while there was no connection, and had no time to come back since.
+    pub(super) fn workers_return(&self) -> bool {
+        let state = *self.state.borrow();
+        state.away + HEARTBEAT_INTERVAL >= HEARTBEAT_EXPIRY && state.since.elapsed() < RETURN
     }
 
     /// Fails without a connection.
@@ -360,7 +373,10 @@ fn hear(
     match event {
         Event::Connected => {
             let again = state.borrow().times > 0;
-            state.send_modify(|state| *state = Connected { times: state.times + 1, now: true, since: Instant::now() });
+            state.send_modify(|state| {
+                let away = if again { state.since.elapsed() } else { Duration::ZERO };
+                *state = Connected { times: state.times + 1, now: true, since: Instant::now(), away };
+            });
             if again {
                 metrics.queue_reconnected();
                 tracing::info!("the NATS server can be reached again");

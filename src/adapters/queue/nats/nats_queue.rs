@@ -28,7 +28,7 @@ use super::{
     hands::{Granted, Parked},
     link::{ANSWER, Link, NotWritten, unavailable},
     record::{CancelRecord, encode},
-    registry::{Registry, listen},
+    registry::{Registry, come_back, listen},
     removal::{Removals, remove},
     replica::{Applier, Replica},
     reports::Reports,
@@ -136,6 +136,7 @@ impl NatsQueue {
         link.client.flush().await.map_err(|error| refused(error.to_string()))?;
         let mut tasks = vec![
             tokio::spawn(listen(subscription, Arc::clone(&registry), Arc::clone(&executions))),
+            tokio::spawn(come_back(Arc::clone(&registry))),
             tokio::spawn({
                 let executions = Arc::clone(&executions);
                 async move { executions.keep_leases().await }
@@ -471,6 +472,9 @@ impl WorkerRegistry for NatsQueue {
         let served = self.shared.served()?;
         // A connection that is gone is said at once; one that hangs, before the caller's second is over.
         self.shared.link.up()?;
+        if self.shared.link.workers_return() {
+            return Err(unavailable("the workers have to come back first"));
+        }
         let behind = |_| unavailable("this process's copy of the fleet is catching up");
         timeout(CAUGHT_UP, served.fleet.progress.caught_up()).await.map_err(behind)??;
         let mut workers = served.fleet.connected(self.shared.clock.now());

@@ -9,7 +9,10 @@ use std::{
 use async_nats::client::RequestErrorKind;
 use futures_util::StreamExt;
 use jiff::Timestamp;
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 use uuid::Uuid;
 
 use super::{
@@ -24,6 +27,8 @@ use crate::{
 
 /// How long the holder of a name has to say that it lives.
 const ALIVE: Duration = Duration::from_millis(800);
+/// Pause before something is tried again that the server did not take.
+const AGAIN: Duration = Duration::from_millis(100);
 /// How often a record is tried that others write too.
 const TRIES: u32 = 4;
 
@@ -32,8 +37,8 @@ pub(super) struct Registry {
     session: Uuid,
     link: Arc<Link>,
     clock: Arc<dyn Clock>,
-    /// Workers of this process and when they last gave a sign of life.
-    own: Mutex<HashMap<Hostname, (Uuid, Timestamp)>>,
+    /// Workers of this process as they last gave a sign of life, and when.
+    own: Mutex<HashMap<Hostname, (Worker, Timestamp)>>,
     /// Hosts that this process claims for, and whether they may.
     draining: Mutex<HashMap<Hostname, watch::Sender<bool>>>,
 }
@@ -43,7 +48,7 @@ impl Registry {
         Self { session, link, clock, own: Mutex::default(), draining: Mutex::default() }
     }
 
-    fn own(&self) -> MutexGuard<'_, HashMap<Hostname, (Uuid, Timestamp)>> {
+    fn own(&self) -> MutexGuard<'_, HashMap<Hostname, (Worker, Timestamp)>> {
         // Every change is complete in itself.
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -56,7 +61,7 @@ impl Registry {
     fn lives_here(&self, instance: Uuid) -> bool {
         let now = self.clock.now();
         let fresh = |at: &Timestamp| now.duration_since(*at) <= HEARTBEAT_EXPIRY.try_into().unwrap_or_default();
-        self.own().values().any(|(own, at)| *own == instance && fresh(at))
+        self.own().values().any(|(own, at)| own.instance.0 == instance && fresh(at))
     }
 
     /// Whether the worker of a record lives. One whose process has no connection any more does not; one that does not
@@ -93,7 +98,7 @@ impl Registry {
             let record = encode(&WorkerRecord::of(worker, self.session, false));
             match self.link.write(&subject, record, Some(sequence)).await {
                 Ok(written) => {
-                    self.own().insert(worker.hostname.clone(), (worker.instance.0, self.clock.now()));
+                    self.own().insert(worker.hostname.clone(), (worker.clone(), self.clock.now()));
                     self.refresh(&worker.hostname).await?;
                     return Ok(written);
                 }
@@ -107,7 +112,7 @@ impl Registry {
     /// The name went to another process: this one claims nothing for it any more.
     fn give_up(&self, hostname: &Hostname, instance: InstanceId) {
         let mut own = self.own();
-        if own.get(hostname).is_some_and(|(known, _)| *known == instance.0) {
+        if own.get(hostname).is_some_and(|(known, _)| known.instance == instance) {
             own.remove(hostname);
             if let Some(draining) = self.draining().get(hostname) {
                 draining.send_replace(true);
@@ -118,7 +123,7 @@ impl Registry {
     /// Removes a worker that stops, unless another instance took its place. Returns the sequence of the record.
     pub(super) async fn leave(&self, hostname: &Hostname, instance: InstanceId) -> Result<Option<u64>, QueueError> {
         let subject = self.link.names.worker(hostname);
-        self.own().retain(|name, (own, _)| name != hostname || *own != instance.0);
+        self.own().retain(|name, (own, _)| name != hostname || own.instance != instance);
         let Some(stored) = self.link.last(&self.link.streams.workers, &subject).await? else { return Ok(None) };
         let record = decode::<WorkerRecord>(&stored.payload).filter(|record| record.instance == instance.0);
         let Some(record) = record else { return Ok(None) };
@@ -171,6 +176,29 @@ impl Registry {
             }
         }
         Ok(())
+    }
+}
+
+/// Enters the workers of this process again as soon as a connection is back that was lost, until it is aborted. By then
+/// the server may have forgotten them, and until their next heartbeat no target would mean them.
+pub(super) async fn come_back(registry: Arc<Registry>) {
+    let mut link = registry.link.watch();
+    let mut times = link.borrow().times;
+    // The link is there as long as this runs.
+    while let Ok(state) = link.wait_for(|state| state.now && state.times > times).await.map(|state| *state) {
+        let workers: Vec<Worker> = registry.own().values().map(|(worker, _)| worker.clone()).collect();
+        let mut failed = false;
+        for worker in &workers {
+            // Somebody else may have the name by now: the next heartbeat says so.
+            let entered = registry.heartbeat(worker).await;
+            failed |= entered.is_err_and(|error| error.kind() == QueueErrorKind::Unavailable);
+        }
+        if failed {
+            // The server stores nothing yet.
+            sleep(AGAIN).await;
+        } else {
+            times = state.times;
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use rusqlite::Connection;
 use tokio::{
     sync::{OwnedRwLockReadGuard, RwLock, mpsc, oneshot},
@@ -319,9 +319,9 @@ impl Upkeep {
         }
         let link = &self.executions.link;
         let info = link.streams.work.info_with_subjects(link.names.all_of("work")).await;
-        let info = info.map_err(|error| unavailable("the hints cannot be counted").with_source(error))?;
-        let hinted: HashMap<String, usize> =
-            info.collect::<Vec<_>>().await.into_iter().filter_map(Result::ok).collect();
+        let failed = |error| unavailable("the hints cannot be counted").with_source(error);
+        // The first page that fails is the last that may be asked for: the client panics when it is polled again.
+        let hinted: HashMap<String, usize> = info.map_err(failed)?.try_collect().await.map_err(failed)?;
         let now = Instant::now();
         let mut without = HashMap::new();
         for (slot, commands) in slots {

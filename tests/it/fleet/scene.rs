@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Long enough for everything that happens by itself here.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks at something that will come to be.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -131,6 +131,12 @@ impl Member {
         self.client.metrics()
     }
 
+    /// Waits until the series with this name add up to this on its page. An end is stored before the process that stored
+    /// it counts it, and others may see it between the two.
+    pub(super) fn comes_to(&self, name: &str, sum: f64) {
+        until(&format!("{name} {sum}"), || (self.page().sum(name) == sum).then_some(()));
+    }
+
     /// Kills it at once. What it stored is where it was.
     pub(super) fn kill(self) -> Home {
         self.process.kill();
@@ -200,4 +206,14 @@ pub(super) fn hosts(job: &Value) -> Vec<(&str, &str)> {
         .collect();
     hosts.sort_unstable();
     hosts
+}
+
+/// What a job's first execution failed of.
+pub(super) fn error_kind(job: &Value) -> &Value {
+    &job["executions"][0]["error"]["kind"]
+}
+
+/// What the series with this name add up to over several processes.
+pub(super) fn sum<'a>(members: impl IntoIterator<Item = &'a Member>, name: &str) -> f64 {
+    members.into_iter().map(|member| member.page().sum(name)).sum()
 }
