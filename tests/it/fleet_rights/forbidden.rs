@@ -83,6 +83,7 @@ async fn workers_cannot_change_streams_write_jobs_or_read_keys_and_nobody_delete
     let api = start_api(as_user(at(&url), API));
     let client = &api.client;
     let _worker = start_worker(named(as_user(at(&url), WORKER), "web-1"));
+    api.sees(&["web-1"]);
     let read = json!({ "type": "node.uptime.get" });
     let job = client.submit(&read, "web-1", &[("idempotency-key", "k"), ("prefer", "wait=30")]);
     assert_eq!(job["status"], "completed");

@@ -64,6 +64,17 @@ pub(super) fn start_api(home: Home) -> Api {
     Api { client: Client::new(process.url(), &home.token("admin")), process, home }
 }
 
+impl Api {
+    /// Waits until these workers are connected, as this process sees it.
+    pub(super) fn sees(&self, hostnames: &[&str]) {
+        until(&format!("the workers {hostnames:?}"), || {
+            let workers = self.client.get("/api/v1/workers").expect(200);
+            let names = workers["items"].as_array().unwrap().iter().map(|worker| worker["hostname"].as_str().unwrap());
+            names.eq(hostnames.iter().copied())
+        });
+    }
+}
+
 /// A worker and its directory.
 pub(super) struct Worker {
     pub(super) process: Running,

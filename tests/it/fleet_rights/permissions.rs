@@ -48,12 +48,7 @@ fn a_fleet_works_with_the_permissions_that_ship_and_needs_each_of_them() {
     let api = start_api(home);
     let client = api.client.clone();
     let (first, second) = (start_worker(web_1), start_worker(web_2));
-    let workers = |count: usize| {
-        until("the workers are seen", || {
-            client.get("/api/v1/workers").expect(200)["items"].as_array().unwrap().len() == count
-        });
-    };
-    workers(2);
+    api.sees(&["web-1", "web-2"]);
 
     let read = json!({ "type": "node.uptime.get" });
     completes(&client, &read, "_any");

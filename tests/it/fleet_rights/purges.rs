@@ -32,6 +32,7 @@ async fn an_api_process_may_purge_what_it_removed() {
     let url = server.url();
     let api = start_api(as_user(at(&url), API));
     let _worker = start_worker(named(as_user(at(&url), WORKER), "web-1"));
+    api.sees(&["web-1"]);
     for _ in 0..3 {
         let job = api.client.submit(&json!({ "type": "node.uptime.get" }), "web-1", &[("prefer", "wait=30")]);
         assert_eq!(job["status"], "completed");

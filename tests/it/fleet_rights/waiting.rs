@@ -5,11 +5,8 @@ use std::{fs, process::Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use super::installation::{API, WORKER, as_user, at, named, server, shipped, start_api, start_worker, until};
-use crate::{
-    queue::nats_server::NatsServer,
-    server::{Client, Home},
-};
+use super::installation::{API, Api, WORKER, as_user, at, named, server, shipped, start_api, start_worker, until};
+use crate::{queue::nats_server::NatsServer, server::Home};
 
 const WAITS: &str = "waiting for an API process to make the streams";
 
@@ -24,9 +21,9 @@ fn begin(home: &Home) -> std::process::Child {
     command.stdout(Stdio::null()).stderr(log).spawn().unwrap()
 }
 
-fn completes(client: &Client, hostname: &str) {
-    until("the worker is seen", || client.get("/api/v1/workers").expect(200)["items"][0]["hostname"] == hostname);
-    let job = client.submit(&json!({ "type": "node.uptime.get" }), hostname, &[("prefer", "wait=30")]);
+fn completes(api: &Api, hostname: &str) {
+    api.sees(&[hostname]);
+    let job = api.client.submit(&json!({ "type": "node.uptime.get" }), hostname, &[("prefer", "wait=30")]);
     assert_eq!(job["status"], "completed");
 }
 
@@ -37,7 +34,7 @@ fn a_worker_that_may_not_make_the_streams_says_once_that_it_waits_and_goes_on_by
     let mut worker = begin(&home);
     until("it says that it waits", || said(&home).contains(WAITS));
     let api = start_api(as_user(at(&server.url()), API));
-    completes(&api.client, "web-1");
+    completes(&api, "web-1");
     kill_process(Pid::from_child(&worker), Signal::TERM).unwrap();
     assert_eq!(worker.wait().unwrap().code(), Some(0));
     let said = said(&home);
@@ -63,7 +60,7 @@ fn with_all_rights_any_order_works() {
     let said = worker.process.log();
     assert!(!said.contains(WAITS), "{said}");
     let api = start_api(at(&server.url()));
-    completes(&api.client, "web-1");
+    completes(&api, "web-1");
 }
 
 #[test]
