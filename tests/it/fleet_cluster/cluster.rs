@@ -16,7 +16,7 @@ use tokio::time::sleep;
 const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Of the installation whose prefix is `osapi`.
-const STREAMS: [&str; 4] = ["osapi-state", "osapi-work", "osapi-workers", "osapi-keys"];
+pub(super) const STREAMS: [&str; 4] = ["osapi-state", "osapi-work", "osapi-workers", "osapi-keys"];
 
 /// The servers. They end with the test.
 pub(super) struct Cluster {
@@ -92,7 +92,7 @@ impl Cluster {
         }
     }
 
-    async fn context() -> Context {
+    pub(super) async fn context() -> Context {
         let servers: Vec<String> = Self::urls().split(',').map(str::to_owned).collect();
         jetstream::new(async_nats::connect(servers).await.unwrap())
     }

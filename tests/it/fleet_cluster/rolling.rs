@@ -24,7 +24,8 @@ const PACE: Duration = Duration::from_millis(10);
 /// Requests in all, at most.
 const AT_MOST: usize = 20_000;
 
-fn home(copies: &str) -> Home {
+/// Where a process can be started that uses the cluster.
+pub(super) fn home(copies: &str) -> Home {
     Home::new()
         .with("OSAPI_JOB__QUEUE__BACKEND", "nats")
         .with("OSAPI_JOB__QUEUE__NATS__URL", &Cluster::urls())
@@ -33,7 +34,8 @@ fn home(copies: &str) -> Home {
         .with("OSAPI_JOB__WORKER__LISTEN", "127.0.0.1:0")
 }
 
-fn api(home: &Home) -> (Running, Client) {
+/// Starts an API process, with a client that may do everything.
+pub(super) fn api(home: &Home) -> (Running, Client) {
     let api = home.start_as(&["api", "server", "start"], "token");
     let client = Client::new(api.url(), &home.token("admin"));
     (api, client)
