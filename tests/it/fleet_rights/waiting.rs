@@ -1,6 +1,9 @@
 //! The order in which processes start, and what a worker does that has to wait for the streams.
 
-use std::{fs, process::Stdio};
+use std::{
+    fs,
+    process::{Child, ExitStatus, Stdio},
+};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -15,10 +18,28 @@ fn said(home: &Home) -> String {
     fs::read_to_string(home.path("waiting")).unwrap()
 }
 
-fn begin(home: &Home) -> std::process::Child {
-    let mut command = home.command(&["job", "worker", "start"]);
-    let log = fs::File::create(home.path("waiting")).unwrap();
-    command.stdout(Stdio::null()).stderr(log).spawn().unwrap()
+/// A worker that may not be ready for a while. It ends with the test.
+struct Begun(Child);
+
+impl Begun {
+    fn worker(home: &Home) -> Self {
+        let mut command = home.command(&["job", "worker", "start"]);
+        let log = fs::File::create(home.path("waiting")).unwrap();
+        Self(command.stdout(Stdio::null()).stderr(log).spawn().unwrap())
+    }
+
+    /// Asks it to stop, and waits for its end.
+    fn stop(mut self) -> ExitStatus {
+        kill_process(Pid::from_child(&self.0), Signal::TERM).unwrap();
+        self.0.wait().unwrap()
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn completes(api: &Api, hostname: &str) {
@@ -31,12 +52,11 @@ fn completes(api: &Api, hostname: &str) {
 fn a_worker_that_may_not_make_the_streams_says_once_that_it_waits_and_goes_on_by_itself() {
     let server = server(&shipped());
     let home = named(as_user(at(&server.url()), WORKER), "web-1");
-    let mut worker = begin(&home);
+    let worker = Begun::worker(&home);
     until("it says that it waits", || said(&home).contains(WAITS));
     let api = start_api(as_user(at(&server.url()), API));
     completes(&api, "web-1");
-    kill_process(Pid::from_child(&worker), Signal::TERM).unwrap();
-    assert_eq!(worker.wait().unwrap().code(), Some(0));
+    assert_eq!(worker.stop().code(), Some(0));
     let said = said(&home);
     assert_eq!(said.matches(WAITS).count(), 1, "{said}");
     assert!(said.contains("the streams are there") && !said.contains("ERROR"), "{said}");
@@ -46,10 +66,9 @@ fn a_worker_that_may_not_make_the_streams_says_once_that_it_waits_and_goes_on_by
 fn a_worker_that_waits_for_the_streams_stops_when_it_is_asked_to() {
     let server = server(&shipped());
     let home = named(as_user(at(&server.url()), WORKER), "web-1");
-    let mut worker = begin(&home);
+    let worker = Begun::worker(&home);
     until("it says that it waits", || said(&home).contains(WAITS));
-    kill_process(Pid::from_child(&worker), Signal::TERM).unwrap();
-    assert_eq!(worker.wait().unwrap().code(), Some(0), "{}", said(&home));
+    assert_eq!(worker.stop().code(), Some(0), "{}", said(&home));
     assert!(said(&home).contains("stopped before it was ready"), "{}", said(&home));
 }
 
