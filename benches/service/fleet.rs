@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::{
     client::{Clients, Measured},
-    jobs::{until_completed, wait_for_jobs},
+    jobs::{created, until_completed, wait_for_jobs},
     report::{each, line, mebibytes, median, part, rate, time},
     scene::Effort,
     server::{PROGRAM, Server, command, processor_time, resident},
@@ -41,6 +41,7 @@ struct Fleet {
     api: Server,
     nats: Ended,
     clients: Clients,
+    settings: Vec<(&'static str, String)>,
     _directory: TempDir,
 }
 
@@ -48,17 +49,18 @@ impl Fleet {
     fn start() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (nats, url) = nats(directory.path());
-        let settings = [("OSAPI_JOB__QUEUE__BACKEND", "nats"), ("OSAPI_JOB__QUEUE__NATS__URL", url.as_str())];
+        let settings = vec![("OSAPI_JOB__QUEUE__BACKEND", "nats".to_owned()), ("OSAPI_JOB__QUEUE__NATS__URL", url)];
         let clients = Clients::new();
-        let api = Server::serve(&[PROGRAM, "api", "server", "start"], &clients, directory.path(), &settings);
+        let api = api(&clients, directory.path(), &settings);
         let worker = |hostname: &&str| {
             let words = [PROGRAM, "job", "worker", "start", "--hostname", hostname, "--listen", "127.0.0.1:0"];
-            let mut command = command(&words, directory.path(), &settings);
+            let mut command = command(&words, directory.path(), &[]);
+            command.envs(settings.iter().map(|(name, value)| (name, value)));
             command.env_remove("OSAPI_API__SERVER__SECURITY__SIGNING_KEY");
             Ended(command.stdout(Stdio::null()).spawn().expect("it starts"))
         };
         let workers = WORKERS.iter().map(worker).collect();
-        let fleet = Self { workers, api, nats, clients, _directory: directory };
+        let fleet = Self { workers, api, nats, clients, settings, _directory: directory };
         fleet.wait_for_workers();
         fleet
     }
@@ -77,6 +79,12 @@ impl Fleet {
         let workers = self.workers.iter().map(|worker| processor_time(&worker.0)).sum();
         [self.api.processor_time(), workers, processor_time(&self.nats.0)]
     }
+}
+
+/// An API process with its copy of the jobs in this directory.
+fn api(clients: &Clients, directory: &Path, settings: &[(&str, String)]) -> Server {
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    Server::serve(&[PROGRAM, "api", "server", "start"], clients, directory, &settings)
 }
 
 /// A NATS server on any free port, and its address.
@@ -101,12 +109,12 @@ fn nats(directory: &Path) -> (Ended, String) {
 pub(crate) fn run(effort: Effort) {
     part("A fleet: NATS with one replica, one API process, two workers with 10 slots each, metrics off");
     let fleet = &Fleet::start();
-    let (clients, api) = (&fleet.clients, &fleet.api);
-    wait_for_jobs(clients, api, 64, effort.count(5_000));
+    let (clients, served) = (&fleet.clients, &fleet.api);
+    wait_for_jobs(clients, served, 64, effort.count(5_000));
 
     let count = effort.count(20_000);
     let before = fleet.processor_times();
-    let rounds = Measured::rounds(effort.rounds(3), || wait_for_jobs(clients, api, 64, count));
+    let rounds = Measured::rounds(effort.rounds(3), || wait_for_jobs(clients, served, 64, count));
     let after = fleet.processor_times();
     line("64 clients that wait, median of the rounds", &rate(rounds.per_second), "≥ 4000/s");
     line("64 clients that wait, p50, p99", &rounds.p50_p99(), "");
@@ -114,25 +122,33 @@ pub(crate) fn run(effort: Effort) {
         let used = each(after.saturating_sub(before), rounds.latencies.len());
         line(&format!("64 clients that wait, processor time for each: {name}"), &time(used), "");
     }
-    let mut rates: Vec<f64> = (0..effort.rounds(3)).map(|_| until_completed(clients, api, count)).collect();
+    let mut rates: Vec<f64> = (0..effort.rounds(3)).map(|_| until_completed(clients, served, count)).collect();
     line("64 clients that do not wait, until all have completed", &rate(median(&mut rates)), "≥ 4000/s");
 
-    let alone = wait_for_jobs(clients, api, 1, effort.count(3_000));
+    let alone = wait_for_jobs(clients, served, 1, effort.count(3_000));
     line("one job alone, p50, p99", &alone.p50_p99(), "p50 ≤ 5 ms");
 
     for name in WORKERS {
-        let drain = api.request("POST", &format!("/api/v1/workers/{name}/drain"), "", "");
-        assert_eq!(clients.ask(api.address, &drain).0, 200);
+        let drain = served.request("POST", &format!("/api/v1/workers/{name}/drain"), "", "");
+        assert_eq!(clients.ask(served.address, &drain).0, 200);
     }
-    let submits = Measured::rounds(effort.rounds(3), || submit(clients, api, 64, count));
+    let submits = Measured::rounds(effort.rounds(3), || submit(clients, served, 64, count));
     line("64 clients that only submit, median of the rounds", &rate(submits.per_second), "");
     line("64 clients that only submit, p50, p99", &submits.p50_p99(), "");
 
     let fill = 100_000_usize.saturating_sub(effort.count(5_000) + count * effort.rounds(3) * 3 + effort.count(3_000));
     if effort == Effort::Full && fill > 0 {
-        submit(clients, api, 64, fill);
+        submit(clients, served, 64, fill);
     }
-    line("memory of the API process after these jobs", &mebibytes(api.resident()), "");
-    line("memory of a worker after these jobs", &mebibytes(resident(&fleet.workers[0].0)), "");
-    line("memory of the NATS server after these jobs", &mebibytes(resident(&fleet.nats.0)), "");
+    let jobs = created(clients, served);
+    line(&format!("memory of the API process after {jobs} jobs"), &mebibytes(served.resident()), "");
+    line(&format!("memory of a worker after {jobs} jobs"), &mebibytes(resident(&fleet.workers[0].0)), "");
+    line(&format!("memory of the NATS server after {jobs} jobs"), &mebibytes(resident(&fleet.nats.0)), "");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let cold = api(clients, directory.path(), &fleet.settings);
+    line("a second API process has made its copy of these jobs after", &time(cold.ready_after), "");
+    line("memory of that process", &mebibytes(cold.resident()), "");
+    cold.stop();
+    let again = api(clients, directory.path(), &fleet.settings);
+    line("the same with its copy from before is ready after", &time(again.ready_after), "");
 }

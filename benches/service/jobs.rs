@@ -26,14 +26,19 @@ pub(crate) fn wait_for_jobs(clients: &Clients, server: &Server, connections: usi
     })
 }
 
-/// How many of all jobs have not completed.
-fn not_completed(clients: &Clients, server: &Server) -> u64 {
+/// The ledger: how many jobs were created, and how many have completed.
+fn ledger(clients: &Clients, server: &Server) -> (u64, u64) {
     let (status, body) = clients.ask(server.address, &server.request("GET", "/api/v1/jobs/stats", "", ""));
     assert_eq!(status, 200, "{body}");
     let read: serde_json::Value = serde_json::from_str(&body).expect("JSON");
     let ledger = &read["ledger"];
     let number = |value: &serde_json::Value| value.as_u64().expect("a number");
-    number(&ledger["created"]) - number(&ledger["by_terminal_status"]["completed"])
+    (number(&ledger["created"]), number(&ledger["by_terminal_status"]["completed"]))
+}
+
+/// How many jobs there were so far.
+pub(crate) fn created(clients: &Clients, server: &Server) -> u64 {
+    ledger(clients, server).0
 }
 
 /// Jobs per second from the first submission until all have completed; nobody waits for one of them.
@@ -41,7 +46,8 @@ pub(crate) fn until_completed(clients: &Clients, server: &Server, count: usize) 
     let begun = Instant::now();
     submit(clients, server, 64, count);
     loop {
-        let open = not_completed(clients, server);
+        let (created, completed) = ledger(clients, server);
+        let open = created - completed;
         if open == 0 {
             return per_second(count, begun.elapsed());
         }

@@ -6,6 +6,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
+    thread::sleep,
     time::{Duration, Instant},
 };
 
@@ -75,8 +76,15 @@ impl Server {
         let mut child = command(words, directory, settings).spawn().expect("it starts");
         let address = address(&mut child);
         let ready = Request::new("GET", "/health/ready", &token, "", "");
-        let (status, body) = clients.ask(address, &ready);
-        assert_eq!(status, 200, "{body}");
+        // A copy of a fleet's jobs may have to be made first.
+        loop {
+            let (status, body) = clients.ask(address, &ready);
+            if status == 200 {
+                break;
+            }
+            assert!(begun.elapsed() < Duration::from_mins(1), "{status} {body}");
+            sleep(Duration::from_millis(1));
+        }
         Self { child, address, token, ready_after: begun.elapsed() }
     }
 

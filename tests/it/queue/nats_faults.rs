@@ -230,6 +230,7 @@ async fn a_worker_whose_name_went_to_another_process_claims_nothing_until_it_has
                 if let Ok(claims) = queue.claim(request("web-1", 1)).await {
                     return claims;
                 }
+                tokio::task::yield_now().await;
             }
         }
     });

@@ -1,8 +1,5 @@
 //! Applies records of the state stream to the read model. Every record is absolute, so one that is skipped is not missed.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
@@ -10,11 +7,11 @@ use super::{
     names::{About, Names},
     record::{
         CancelRecord, DoneRecord, DrainingRecord, ExecutionRecord, JobEntry, JobRecord, LedgerRecord, Mark, Removed,
-        decode, time,
+        decode,
     },
 };
 use crate::{
-    adapters::queue::store::{Deltas, Ended, NewRows, as_id, micros, word},
+    adapters::queue::store::{Deltas, Ended, NewRows, word},
     domain::{ErrorKind, ExecutionStatus, JobId, JobStatus, OperationKind, ResultDocument, Tally},
     ports::driven::Submission,
 };
@@ -335,54 +332,4 @@ fn checkpoint(connection: &Connection, checkpoint: &LedgerRecord) -> rusqlite::R
         .prepare_cached("UPDATE copy SET through = ?1, removed = ?2")?
         .execute((checkpoint.through, checkpoint.created))?;
     Ok(true)
-}
-
-/// Executions about which something has to be decided.
-pub(super) struct Row {
-    pub(super) id: i64,
-    pub(super) job_id: JobId,
-    pub(super) slot: String,
-    pub(super) token: Option<u64>,
-    pub(super) sequence: u64,
-    pub(super) session: Option<uuid::Uuid>,
-    pub(super) needs_commands: bool,
-    /// How long the process that runs it may be silent.
-    pub(super) lease: Option<Duration>,
-    pub(super) deadline_at: Timestamp,
-}
-
-/// Reads executions: `condition` is what follows `WHERE`.
-pub(super) fn executions(
-    connection: &Connection,
-    condition: &str,
-    values: impl rusqlite::Params,
-) -> rusqlite::Result<Vec<Row>> {
-    connection
-        .prepare_cached(&format!(
-            "SELECT id, job_id, slot, token, sequence, session, needs_commands, lease, deadline_at \
-             FROM execution WHERE {condition}"
-        ))?
-        .query_map(values, |row| {
-            Ok(Row {
-                id: row.get(0)?,
-                job_id: as_id(row.get(1)?)?,
-                slot: row.get(2)?,
-                token: row.get::<_, Option<i64>>(3)?.map(i64::cast_unsigned),
-                sequence: row.get::<_, i64>(4)?.cast_unsigned(),
-                session: row.get::<_, Option<[u8; 16]>>(5)?.map(uuid::Uuid::from_bytes),
-                needs_commands: row.get(6)?,
-                lease: row.get::<_, Option<i64>>(7)?.map(|micros| Duration::from_micros(micros.cast_unsigned())),
-                deadline_at: time(row.get(8)?),
-            })
-        })?
-        .collect()
-}
-
-/// Executions that waited beyond their deadline, the first of them.
-pub(super) fn late(connection: &Connection, now: Timestamp, at_most: u32) -> rusqlite::Result<Vec<Row>> {
-    executions(
-        connection,
-        "status = 'queued' AND deadline_at <= ?1 ORDER BY deadline_at LIMIT ?2",
-        (micros(now), at_most),
-    )
 }

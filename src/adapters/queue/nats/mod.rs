@@ -11,6 +11,7 @@ mod claims;
 mod config;
 mod connect_error;
 mod denials;
+mod due;
 mod executions;
 mod fleet;
 mod follower;

@@ -18,10 +18,10 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    apply::executions as execution_rows,
     claims::Dispatcher,
     config::NatsConfig,
     connect_error::ConnectError,
+    due::Which,
     executions::Executions,
     fleet::{Fleet, Roll},
     follower::follow,
@@ -323,8 +323,7 @@ impl Shared {
             Err(NotWritten::Conflict) => {}
             Err(error) => return Err(error.into_error()),
         }
-        let condition = "job_id = ?1 AND status IN ('queued', 'running') AND NOT cancel_requested";
-        let rows = move |connection: &_| execution_rows(connection, condition, [id.as_uuid().as_bytes()]);
+        let rows = move |connection: &_| Which::OpenOf.read(connection, [id.as_uuid().as_bytes()]);
         let open = served.replica.read(rows).await?;
         cancel(&self.executions, open).await.map_err(QueueError::possibly_applied)?;
         if found.executions.len() > 1 {

@@ -179,6 +179,11 @@ impl Registry {
     }
 }
 
+fn taken(hostname: &Hostname) -> QueueError {
+    let message = format!("another live worker has the hostname {hostname}");
+    QueueError::new(QueueErrorKind::HostnameTaken, message)
+}
+
 /// Enters the workers of this process again as soon as a connection is back that was lost, until it is aborted. By then
 /// the server may have forgotten them, and until their next heartbeat no target would mean them.
 pub(super) async fn come_back(registry: Arc<Registry>) {
@@ -200,11 +205,6 @@ pub(super) async fn come_back(registry: Arc<Registry>) {
             times = state.times;
         }
     }
-}
-
-fn taken(hostname: &Hostname) -> QueueError {
-    let message = format!("another live worker has the hostname {hostname}");
-    QueueError::new(QueueErrorKind::HostnameTaken, message)
 }
 
 /// Hears what this process is told, until it is aborted.

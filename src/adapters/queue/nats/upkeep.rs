@@ -16,8 +16,8 @@ use tokio::{
 };
 
 use super::{
-    apply::{Row, executions, late},
     change::Detail,
+    due::{Row, Which},
     executions::{Changed, Executions},
     fleet::Fleet,
     link::{NotWritten, unavailable},
@@ -26,7 +26,7 @@ use super::{
     replica::Replica,
 };
 use crate::{
-    adapters::queue::store,
+    adapters::queue::store::{self, micros},
     domain::{ExecutionEvent, ExecutionStatus, Hostname, Job, JobId, Tally},
     ports::{
         driven::{ClaimToken, QueueError},
@@ -39,8 +39,6 @@ const AT_MOST: u32 = 500;
 const AT_ONCE: usize = 32;
 /// Rounds are not closer together than this unless somebody asks.
 const PAUSE: Duration = Duration::from_millis(5);
-/// By the index of what runs, not by that of everything that ever ran there.
-const RUNNING_ON: &str = "status = 'running' AND +worker = ?1";
 /// Something may be due after this long at the latest.
 const ROUND: Duration = Duration::from_secs(1);
 /// Executions that wait without any hint for so long get another one.
@@ -118,7 +116,7 @@ impl Upkeep {
         if is_due(&mut self.watched.looked_at_hints, NO_HINT / 3) {
             self.lost_hints().await?;
         }
-        if asked || is_due(&mut self.watched.looked_at_age, ROUND) {
+        if is_due(&mut self.watched.looked_at_age, ROUND) {
             self.removals.sweep(&self.executions, &self.replica).await?;
         }
         Ok(())
@@ -147,7 +145,7 @@ impl Upkeep {
 
     async fn vanish_others(&self, host: &Hostname, session: uuid::Uuid) -> Result<(), QueueError> {
         let name = host.to_string();
-        let rows = self.rows(move |connection| executions(connection, RUNNING_ON, [name])).await?;
+        let rows = self.rows(move |connection| Which::RunningOn.read(connection, [name])).await?;
         let old: Vec<Row> = rows.into_iter().filter(|row| row.session != Some(session)).collect();
         if !old.is_empty() {
             tracing::warn!(worker = %host, executions = old.len(), "a worker came back while these ran");
@@ -158,7 +156,7 @@ impl Upkeep {
     /// What waits beyond its deadline.
     async fn deadlines(&self) -> Result<(), QueueError> {
         let now = self.executions.clock.now();
-        let late = self.rows(move |connection| late(connection, now, AT_MOST)).await?;
+        let late = self.rows(move |connection| Which::Late.read(connection, (micros(now), AT_MOST))).await?;
         self.apply(late, ExecutionEvent::DeadlinePassed).await
     }
 
@@ -245,19 +243,14 @@ impl Upkeep {
 
     /// Asks every execution of a job that has not been asked to stop.
     async fn cancel_open(&self, id: JobId) -> Result<(), QueueError> {
-        let open = self
-            .rows(move |connection| {
-                let condition = "job_id = ?1 AND status IN ('queued', 'running') AND NOT cancel_requested";
-                executions(connection, condition, [id.as_uuid().as_bytes()])
-            })
-            .await?;
+        let open = self.rows(move |connection| Which::OpenOf.read(connection, [id.as_uuid().as_bytes()])).await?;
         cancel(&self.executions, open).await
     }
 
     /// Runs whose process has given no sign of life for a lease.
     async fn lost_leases(&mut self) -> Result<(), QueueError> {
         let own = self.executions.session;
-        let rows = self.rows(|connection| executions(connection, "status = 'running'", [])).await?;
+        let rows = self.rows(|connection| Which::Running.read(connection, [])).await?;
         let others: Vec<Row> = rows.into_iter().filter(|row| row.session != Some(own)).collect();
         let (now, today) = (Instant::now(), self.executions.clock.now());
         let up_since = self.executions.link.up_since().unwrap_or(now);
@@ -334,12 +327,8 @@ impl Upkeep {
                 without.insert(key, since);
                 continue;
             }
-            let rows = self
-                .rows(move |connection| {
-                    let condition = "slot = ?1 AND needs_commands = ?2 AND status = 'queued' ORDER BY job_id LIMIT ?3";
-                    executions(connection, condition, (slot, commands, AT_MOST))
-                })
-                .await?;
+            let rows =
+                self.rows(move |connection| Which::WaitingIn.read(connection, (slot, commands, AT_MOST))).await?;
             for row in rows {
                 self.executions.hint(row.job_id, &row.slot, row.needs_commands, row.sequence).await;
             }
