@@ -13,8 +13,8 @@ use async_nats::jetstream::{self, Context, stream::Info};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-const PATIENCE: Duration = Duration::from_mins(1);
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Of the installation whose prefix is `osapi`.
 pub(super) const STREAMS: [&str; 4] = ["osapi-state", "osapi-work", "osapi-workers", "osapi-keys"];
 

@@ -1,11 +1,14 @@
 //! The streams of a single server, moved into a cluster as a backup tool does it.
 
-use async_nats::{Client as Nats, connect};
+use std::time::Instant;
+
+use async_nats::{Client as Nats, client::RequestErrorKind, connect};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::{
-    cluster::{Cluster, STREAMS},
+    cluster::{Cluster, LOOK_AGAIN, PATIENCE, STREAMS},
     rolling::{api, home},
 };
 use crate::queue::nats_server::NatsServer;
@@ -42,15 +45,28 @@ async fn take(nats: &Nats, name: &'static str) -> Backup {
     }
 }
 
+/// Sends a part, as soon as this server knows where it is awaited: that may be another one, which has just begun to.
+async fn send(nats: &Nats, to: &str, part: Vec<u8>) -> Vec<u8> {
+    let begun = Instant::now();
+    loop {
+        match nats.request(to.to_owned(), part.clone().into()).await {
+            Ok(answer) => return answer.payload.to_vec(),
+            Err(error) => {
+                assert!(error.kind() == RequestErrorKind::NoResponders && begun.elapsed() < PATIENCE, "{error}");
+                sleep(LOOK_AGAIN).await;
+            }
+        }
+    }
+}
+
 async fn put(nats: &Nats, backup: Backup) {
     let about = json!({ "config": backup.about["config"], "state": backup.about["state"] });
     let begun = ask(nats, format!("$JS.API.STREAM.RESTORE.{}", backup.name), &about).await;
     let to = begun["deliver_subject"].as_str().unwrap();
     for chunk in backup.chunks {
-        nats.request(to.to_owned(), chunk.into()).await.unwrap();
+        send(nats, to, chunk).await;
     }
-    let ended = nats.request(to.to_owned(), "".into()).await.unwrap();
-    let ended: Value = serde_json::from_slice(&ended.payload).unwrap();
+    let ended: Value = serde_json::from_slice(&send(nats, to, Vec::new()).await).unwrap();
     assert!(ended["error"].is_null(), "{ended}");
 }
 
