@@ -7,6 +7,8 @@
 mod command;
 mod exposition;
 mod fleet;
+mod fleet_cluster;
+mod fleet_rights;
 mod metrics;
 mod operations;
 mod ops;

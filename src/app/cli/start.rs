@@ -112,7 +112,14 @@ async fn serve(role: Role, loaded: &Loaded, data: &DataFlags, process: &mut Proc
         let found = variables.iter().find(|(variable, _)| variable == name);
         found.and_then(|(_, value)| value.to_str().map(str::to_owned))
     };
-    let server = Server::start(settings, role, variable, stopping).await.map_err(CommandError::failed)?;
+    let server = match Server::start(settings, role, variable, stopping).await {
+        Ok(server) => server,
+        Err(stopped @ StartError::Stopped) => {
+            tracing::info!("{stopped}");
+            return Ok(());
+        }
+        Err(error) => return Err(CommandError::failed(error)),
+    };
     let addresses = server.addresses();
     let (queue, worker) = (&settings.job.queue, &settings.job.worker);
     tracing::info!(

@@ -50,7 +50,7 @@ impl Server {
     /// `env` looks up variables of the environment that are not configuration keys.
     ///
     /// # Errors
-    /// What cannot be opened; then nothing is left running.
+    /// What cannot be opened, or that the stop came first; then nothing is left running.
     pub async fn start(
         settings: &Settings,
         role: Role,
@@ -66,7 +66,13 @@ impl Server {
             Role::Worker => None,
             Role::Whole | Role::Api => Some(Arc::new(JwtAuthenticator::new(&signing_key(settings, load_or_create)?))),
         };
-        let queue = Queue::open(settings, role, Arc::clone(&clock), &metrics).await?;
+        let mut stop = stopping.clone();
+        let queue = tokio::select! {
+            biased;
+            opened = Queue::open(settings, role, Arc::clone(&clock), &metrics) => opened?,
+            // It may have to wait for somebody else, and nothing has begun that would have to end.
+            _ = stop.wait_for(|stop| *stop) => return Err(StartError::Stopped),
+        };
 
         let scrape = scrape(role, &queue, &metrics);
         let http_metrics = metrics.on.clone().map(|on| on as Arc<dyn HttpMetrics>);

@@ -47,6 +47,9 @@ pub enum StartError {
         /// Why not.
         source: io::Error,
     },
+    /// It was asked to stop before it was ready.
+    #[error("stopped before it was ready")]
+    Stopped,
     /// A part of the process ended by a bug.
     #[error("a part of the server ended unexpectedly, see the log")]
     Panicked,

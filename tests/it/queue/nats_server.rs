@@ -55,7 +55,7 @@ impl NatsServer {
         self.kill();
         let port = if self.port == 0 { "-1".to_owned() } else { self.port.to_string() };
         let file = self.directory.path().join("nats.conf");
-        fs::write(&file, format!("listen: \"127.0.0.1:{port}\"\n{}\n", self.settings)).unwrap();
+        fs::write(&file, format!("{}\nlisten: \"127.0.0.1:{port}\"\n", self.settings)).unwrap();
         let mut process = Command::new(program())
             .arg("--config")
             .arg(&file)

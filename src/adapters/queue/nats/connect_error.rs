@@ -54,16 +54,29 @@ pub enum ConnectError {
         place: &'static str,
     },
     /// The user may not do what is needed.
-    #[error("the NATS user lacks a permission ({violation}): grant it")]
+    #[error("{denied}")]
     Permission {
-        /// What the server said.
-        violation: String,
+        /// What the server said, and where the permissions are listed.
+        denied: String,
     },
     /// The server refuses a stream or consumer.
     #[error("the NATS server refuses the stream {stream}: {detail}")]
     Stream {
         /// Its name.
         stream: String,
+        /// What the server said.
+        detail: String,
+    },
+    /// The servers cannot keep as many copies as are configured.
+    #[error(
+        "the NATS servers cannot keep {copies} copies of the stream {stream}: start so many servers of one cluster, or \
+         set `job.queue.nats.replicas` to what there is ({detail})"
+    )]
+    Copies {
+        /// The stream.
+        stream: String,
+        /// What is configured.
+        copies: usize,
         /// What the server said.
         detail: String,
     },

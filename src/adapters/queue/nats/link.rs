@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -19,7 +19,13 @@ use async_nats::{
 };
 use tokio::{sync::watch, time::timeout};
 
-use super::{config::NatsServer, connect_error::ConnectError, names::Names, streams::Streams};
+use super::{
+    config::NatsServer,
+    connect_error::ConnectError,
+    denials::{Denials, Denied},
+    names::Names,
+    streams::{Opening, Streams},
+};
 use crate::{
     domain::worker::{HEARTBEAT_EXPIRY, HEARTBEAT_INTERVAL},
     ports::driven::{MetricsPort, QueueError, QueueErrorKind},
@@ -83,23 +89,25 @@ pub(super) struct Link {
     pub(super) context: Context,
     pub(super) names: Names,
     pub(super) streams: Streams,
+    denials: Arc<Denials>,
     state: watch::Sender<Connected>,
     closing: Arc<AtomicBool>,
 }
 
 impl Link {
-    /// Connects and makes the streams that are not there.
+    /// Connects and opens the streams: a process that serves makes them as configured, one that only works waits until
+    /// they are there.
     pub(super) async fn open(
         server: &NatsServer,
+        for_api: bool,
         key_age: Duration,
         metrics: Arc<dyn MetricsPort>,
     ) -> Result<Self, ConnectError> {
         let names = Names::new(&server.prefix).ok_or_else(|| ConnectError::Prefix { prefix: server.prefix.clone() })?;
         let state = watch::Sender::new(Connected { times: 0, now: false, since: Instant::now(), away: Duration::ZERO });
-        let violation: Arc<Mutex<Option<String>>> = Arc::default();
-        let closing = Arc::new(AtomicBool::new(false));
-        let (told, heard, ending) = (state.clone(), Arc::clone(&violation), Arc::clone(&closing));
-        let options = options(server).await?.event_callback(move |event| {
+        let (denials, closing) = (Arc::new(Denials::new()), Arc::new(AtomicBool::new(false)));
+        let (told, heard, ending) = (state.clone(), Arc::clone(&denials), Arc::clone(&closing));
+        let options = options(server).await?.custom_inbox_prefix(names.inbox(for_api)).event_callback(move |event| {
             hear(&event, &told, &heard, &*metrics, &ending);
             std::future::ready(())
         });
@@ -116,18 +124,34 @@ impl Link {
         if !info.jetstream {
             return Err(ConnectError::NoJetStream { place: "on the NATS server" });
         }
-        let patient = ContextBuilder::new().timeout(START).build(client.clone());
         let context = ContextBuilder::new().timeout(ANSWER).ack_timeout(ANSWER).build(client.clone());
-        let streams = Streams::open(&patient, &context, &names, server.replicas, key_age).await.map_err(|error| {
-            let violation = violation.lock().unwrap_or_else(PoisonError::into_inner).take();
-            violation.map_or(error, |violation| ConnectError::Permission { violation })
-        })?;
+        let opening = Opening {
+            patient: ContextBuilder::new().timeout(START).build(client.clone()),
+            denials: &denials,
+            names: &names,
+            replicas: server.replicas,
+            key_age,
+        };
+        let streams = if for_api { opening.make(&context).await? } else { opening.find(&context).await? };
+        denials.log();
         state.send_if_modified(|state| {
             let changed = !state.now;
             *state = Connected { times: state.times.max(1), now: true, ..*state };
             changed
         });
-        Ok(Self { client, context, names, streams, state, closing })
+        let link = Self { client, context, names, streams, denials, state, closing };
+        link.may_read().await?;
+        Ok(link)
+    }
+
+    /// Reads a record, as every process does sooner or later, so that one that may not is refused at the start.
+    async fn may_read(&self) -> Result<(), ConnectError> {
+        let (asked, ledger) = (format!("$JS.API.STREAM.MSG.GET.{}", self.names.state_stream()), self.names.ledger());
+        let answer = timeout(ANSWER, self.streams.state.get_last_raw_message_by_subject(&ledger));
+        match self.denials.or_denied(&asked, answer).await {
+            Ok(_) => Ok(()),
+            Err(denied) => Err(ConnectError::Permission { denied: denied.to_string() }),
+        }
     }
 
     /// Follows the state of the connection.
@@ -175,15 +199,22 @@ impl Link {
         if let Some(sequence) = expected {
             message = message.expected_last_subject_sequence(sequence);
         }
-        let sent = self.context.send_publish(subject.to_owned(), message).await;
-        let acknowledged = match sent {
-            Ok(acknowledgement) => timeout(ANSWER, acknowledgement.into_future()).await,
-            Err(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
+        let sent = self.context.send_publish(subject.to_owned(), message);
+        let answer = async {
+            match sent.await {
+                Ok(acknowledgement) => Ok(timeout(ANSWER, acknowledgement.into_future()).await),
+                Err(error) => Err(error),
+            }
+        };
+        let acknowledged = match self.denials.or_denied(subject, answer).await {
+            Err(denied) => return Err(NotWritten::Failed(not_allowed(&denied))),
+            Ok(Ok(acknowledged)) => acknowledged,
+            Ok(Err(error)) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
                 return Err(NotWritten::Failed(
                     unavailable("a record is larger than the NATS server takes").with_source(error),
                 ));
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 return Err(NotWritten::Uncertain(unavailable("a record could not be sent").with_source(error)));
             }
         };
@@ -197,7 +228,9 @@ impl Link {
     /// The last record of a subject, as the stream's leader knows it.
     pub(super) async fn last(&self, stream: &Stream<()>, subject: &str) -> Result<Option<Stored>, QueueError> {
         self.up()?;
-        match timeout(ANSWER, stream.get_last_raw_message_by_subject(subject)).await {
+        let asked = format!("$JS.API.STREAM.MSG.GET.{}", self.names.stream_of(subject));
+        let answer = timeout(ANSWER, stream.get_last_raw_message_by_subject(subject));
+        match self.denials.or_denied(&asked, answer).await.map_err(|denied| not_allowed(&denied))? {
             Ok(Ok(message)) => Ok(Some(Stored {
                 subject: message.subject.to_string(),
                 sequence: message.sequence,
@@ -220,7 +253,9 @@ impl Link {
     /// One that is not there yet is asked for at the leader.
     pub(super) async fn lasting(&self, subject: &str) -> Result<Option<Stored>, QueueError> {
         self.up()?;
-        if let Ok(Ok(message)) = timeout(ANSWER, self.streams.state.direct_get_last_for_subject(subject)).await {
+        let asked = format!("$JS.API.DIRECT.GET.{}.{subject}", self.names.state_stream());
+        let answer = timeout(ANSWER, self.streams.state.direct_get_last_for_subject(subject));
+        if let Ok(Ok(Ok(message))) = self.denials.or_denied(&asked, answer).await {
             return Ok(Some(Stored {
                 subject: message.subject.to_string(),
                 sequence: message.sequence,
@@ -242,8 +277,9 @@ impl Link {
     /// Removes everything that a subject filter matches.
     pub(super) async fn purge(&self, filter: String) -> Result<(), QueueError> {
         self.up()?;
-        let purge = self.streams.state.purge().filter(filter).into_future();
-        match timeout(ANSWER, purge).await {
+        let asked = format!("$JS.API.STREAM.PURGE.{}", self.names.state_stream());
+        let answer = timeout(ANSWER, self.streams.state.purge().filter(filter).into_future());
+        match self.denials.or_denied(&asked, answer).await.map_err(|denied| not_allowed(&denied))? {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(unavailable("records cannot be removed").with_source(error)),
             Err(_) => Err(unavailable("the NATS server does not answer")),
@@ -261,6 +297,11 @@ impl Link {
 /// An error of this kind and these words.
 pub(super) fn unavailable(message: &str) -> QueueError {
     QueueError::new(QueueErrorKind::Unavailable, message)
+}
+
+/// Something is not done, because the user may not.
+fn not_allowed(denied: &Denied) -> QueueError {
+    QueueError::new(QueueErrorKind::Unavailable, denied.to_string())
 }
 
 async fn options(server: &NatsServer) -> Result<ConnectOptions, ConnectError> {
@@ -309,16 +350,23 @@ fn refusal(error: &async_nats::ConnectError, servers: String) -> ConnectError {
         Kind::Authentication | Kind::AuthorizationViolation => ConnectError::Refused { servers },
         _ if denied => ConnectError::Refused { servers },
         Kind::Tls => ConnectError::Tls { servers, detail },
-        _ if detail.to_lowercase().contains("certificate") => ConnectError::Tls { servers, detail },
+        _ if is_about_tls(&detail) => ConnectError::Tls { servers, detail },
         _ => ConnectError::Unreachable { servers, detail },
     }
+}
+
+/// Whether it is TLS that failed. What the other side says of our certificate comes when the connection is already
+/// made, as an error of reading.
+fn is_about_tls(detail: &str) -> bool {
+    let detail = detail.to_lowercase();
+    ["certificate", "fatal alert", "corrupt message", "handshake"].iter().any(|words| detail.contains(words))
 }
 
 /// Notes what happens to the connection, in one log line per change.
 fn hear(
     event: &Event,
     state: &watch::Sender<Connected>,
-    violation: &Mutex<Option<String>>,
+    denials: &Denials,
     metrics: &dyn MetricsPort,
     closing: &AtomicBool,
 ) {
@@ -341,12 +389,7 @@ fn hear(
                 tracing::warn!("the NATS server cannot be reached, trying again until it can");
             }
         }
-        Event::ServerError(ServerError::Other(said)) if said.to_lowercase().contains("permissions violation") => {
-            let mut violation = violation.lock().unwrap_or_else(PoisonError::into_inner);
-            if violation.replace(said.clone()).is_none() {
-                tracing::error!(said, "the NATS user lacks a permission");
-            }
-        }
+        Event::ServerError(ServerError::Other(said)) if denials.hear(said) => {}
         other => tracing::debug!(event = %other, "the connection to the NATS server"),
     }
 }

@@ -10,6 +10,7 @@ mod change;
 mod claims;
 mod config;
 mod connect_error;
+mod denials;
 mod due;
 mod executions;
 mod fleet;

@@ -55,6 +55,12 @@ impl Names {
         format!("{}-keys", self.prefix)
     }
 
+    /// The stream that keeps a subject of this installation.
+    pub(super) fn stream_of(&self, subject: &str) -> String {
+        let rest = subject.strip_prefix(&self.prefix).unwrap_or(subject);
+        format!("{}-{}", self.prefix, rest.split('.').nth(1).unwrap_or_default())
+    }
+
     /// Everything in the stream of this kind: `state`, `work`, `workers` or `keys`.
     pub(super) fn all_of(&self, kind: &str) -> String {
         format!("{}.{kind}.>", self.prefix)
@@ -118,6 +124,12 @@ impl Names {
     /// Where a process hears what concerns it at once. Not in any stream.
     pub(super) fn control(&self, session: Uuid) -> String {
         format!("{}.control.{}", self.prefix, session.simple())
+    }
+
+    /// Below which answers to a process come. Apart for the two kinds of processes, so that neither can be allowed to
+    /// hear what the other one asked for.
+    pub(super) fn inbox(&self, serves: bool) -> String {
+        format!("{}.inbox.{}", self.prefix, if serves { "api" } else { "worker" })
     }
 
     /// Where a key's record is. A digest, because keys hold characters that subjects cannot.
@@ -196,6 +208,18 @@ mod tests {
         assert_eq!(names().about("other.state.ledger"), None);
         let session = Uuid::from_u128(7);
         assert_eq!(names().session_of(&names().beat(session)), Some(session));
+    }
+
+    #[test]
+    fn a_subject_belongs_to_one_stream() {
+        for (subject, stream) in [
+            (names().job(id()), names().state_stream()),
+            (names().work(ANY, true), names().work_stream()),
+            (names().beat(Uuid::from_u128(7)), names().workers_stream()),
+            (names().key("0f"), names().keys_stream()),
+        ] {
+            assert_eq!(names().stream_of(&subject), stream);
+        }
     }
 
     #[test]

@@ -96,9 +96,10 @@ impl NatsQueue {
         QueueInfo { backend: "nats", durability }
     }
 
-    /// Connects, makes the streams that are not there, and begins to follow them.
+    /// Connects, opens the streams, and begins to follow them.
     ///
-    /// A process with a read model can be asked at once; its answers wait for the model to catch up.
+    /// A process with a read model makes the streams as configured and can be asked at once; its answers wait for the
+    /// model to catch up. One without waits for the streams, if it may not make them itself.
     ///
     /// # Errors
     /// [`ConnectError`], when the server cannot be reached or cannot do what is needed.
@@ -113,7 +114,7 @@ impl NatsQueue {
             None => None,
         };
         let key_age = config.retention.age.max(KEY_AGE);
-        let link = Arc::new(Link::open(&config.server, key_age, metrics).await?);
+        let link = Arc::new(Link::open(&config.server, opened.is_some(), key_age, metrics).await?);
         let session = Uuid::from_bytes(random());
         let reports = Arc::new(Reports::new(session, events));
         let replica = opened.as_ref().map(|(replica, _)| Arc::clone(replica));
