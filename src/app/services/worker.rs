@@ -130,7 +130,7 @@ impl WorkerService {
         loop {
             let claimed = tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = stopped(stop) => return end_asking(&mut asked, runner, runs).await,
                 // Nobody aborts one of them, so it ended by itself or by a bug.
                 Some(claimed) = asked.join_next() => claimed.unwrap_or_else(|bug| resume_unwind(bug.into_panic())),
                 free = free(&slots) => {
@@ -145,14 +145,11 @@ impl WorkerService {
                         tracing::info!("claiming work again");
                         again = CLAIM_AGAIN.0;
                     }
-                    for (claim, permit) in claims.into_iter().zip(permits) {
-                        let runner = Arc::clone(runner);
-                        runs.spawn(async move { runner.run(claim, permit).await });
-                    }
+                    start(claims, permits, runner, runs);
                 }
                 Err(error) => {
                     // The others would fail alike.
-                    asked.shutdown().await;
+                    end_asking(&mut asked, runner, runs).await;
                     if again == CLAIM_AGAIN.0 {
                         tracing::warn!(%error, "cannot claim work, trying again");
                     }
@@ -166,10 +163,7 @@ impl WorkerService {
     }
 
     /// Claims as much as there are free slots.
-    fn claim(
-        &self,
-        free: Vec<OwnedSemaphorePermit>,
-    ) -> impl Future<Output = Result<(Vec<Claim>, Vec<OwnedSemaphorePermit>), QueueError>> + use<> {
+    fn claim(&self, free: Vec<OwnedSemaphorePermit>) -> impl Future<Output = Claimed> + use<> {
         let queue = Arc::clone(&self.parts.queue);
         let request = ClaimRequest {
             worker: self.parts.profile.hostname.clone(),
@@ -221,6 +215,36 @@ impl WorkerService {
             commands_enabled: self.parts.executor.commands_enabled(),
             started_at: self.started_at,
             last_heartbeat_at: self.parts.clock.now(),
+        }
+    }
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Nobody left who could say it counts as the stop.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// What came of asking for work: claims, and the slots for them.
+type Claimed = Result<(Vec<Claim>, Vec<OwnedSemaphorePermit>), QueueError>;
+
+/// Runs these claims.
+fn start(claims: Vec<Claim>, permits: Vec<OwnedSemaphorePermit>, runner: &Arc<Runner>, runs: &mut JoinSet<()>) {
+    for (claim, permit) in claims.into_iter().zip(permits) {
+        let runner = Arc::clone(runner);
+        runs.spawn(async move { runner.run(claim, permit).await });
+    }
+}
+
+/// Asks for nothing more. What was claimed by then is run: nobody else would know of it before its lease ends.
+async fn end_asking(asked: &mut JoinSet<Claimed>, runner: &Arc<Runner>, runs: &mut JoinSet<()>) {
+    asked.abort_all();
+    while let Some(ended) = asked.join_next().await {
+        match ended {
+            Ok(Ok((claims, permits))) => start(claims, permits, runner, runs),
+            // The queue fails, and says so to whoever asks next.
+            Ok(Err(_)) => {}
+            Err(aborted) if aborted.is_cancelled() => {}
+            Err(bug) => resume_unwind(bug.into_panic()),
         }
     }
 }

@@ -92,6 +92,19 @@ async fn a_cancelled_run_is_confirmed_within_five_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_claimed_at_the_moment_of_the_stop_is_run() {
+    let mut working = work(Behaviour::Returns { after: SECOND }).await;
+    // It asks, and waits.
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
+    working.give(1);
+    working.stop.send_replace(true);
+    let outcome = tokio::time::timeout(GRACE, working.outcome()).await.expect("it is run within the grace time");
+    assert_eq!(outcome.event, ExecutionEvent::Returned);
+    working.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_longer_than_its_lease_runs_once_while_its_worker_lives() {
     let mut working = work(Behaviour::Returns { after: 25 * SECOND }).await;
     working.queue.renewals.lock().expect("lock").extend([Ok(true), Err(unavailable()), Ok(true)]);
