@@ -1,5 +1,7 @@
 //! Applies records of the state stream to the read model. Every record is absolute, so one that is skipped is not missed.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
@@ -39,8 +41,10 @@ pub(super) fn apply(
 ) -> rusqlite::Result<Applied> {
     let transaction = connection.transaction()?;
     let mut applied = Applied::default();
+    let mut last_of: HashMap<&str, u64> = HashMap::with_capacity(records.len());
+    last_of.extend(records.iter().map(|record| (record.subject.as_str(), record.sequence)));
     for record in records {
-        one(&transaction, names, record, &mut applied)?;
+        one(&transaction, names, record, last_of[record.subject.as_str()] == record.sequence, &mut applied)?;
     }
     applied.deltas.save(&transaction)?;
     if let Some(last) = records.last() {
@@ -65,7 +69,14 @@ pub(super) fn start_from(connection: &mut Connection, checkpoint: &LedgerRecord)
     transaction.commit()
 }
 
-fn one(connection: &Connection, names: &Names, stored: &Stored, applied: &mut Applied) -> rusqlite::Result<()> {
+/// `latest`: no later record of the subject is at hand.
+fn one(
+    connection: &Connection,
+    names: &Names,
+    stored: &Stored,
+    latest: bool,
+    applied: &mut Applied,
+) -> rusqlite::Result<()> {
     let unreadable = || tracing::error!(subject = stored.subject, "a record cannot be understood and is left out");
     match names.about(&stored.subject) {
         Some(About::Job(id)) => match decode::<JobEntry>(&stored.payload) {
@@ -74,13 +85,18 @@ fn one(connection: &Connection, names: &Names, stored: &Stored, applied: &mut Ap
             None => unreadable(),
         },
         Some(About::Execution(id, slot)) => match decode::<ExecutionRecord>(&stored.payload) {
-            Some(record) => execution(connection, id, &slot, stored.sequence, &record, applied)?,
+            Some(record) => {
+                applied.marks.push(record.mark);
+                if latest {
+                    execution(connection, id, &slot, stored.sequence, &record, applied)?;
+                }
+            }
             None => unreadable(),
         },
         Some(About::Done(id)) => match decode::<DoneRecord>(&stored.payload) {
             Some(record) => {
                 applied.marks.push(record.mark);
-                settle(connection, id, Some(&record), 0, applied)?;
+                settle(connection, id, Step { done: Some(&record), ..Step::default() }, applied)?;
             }
             None => unreadable(),
         },
@@ -92,7 +108,7 @@ fn one(connection: &Connection, names: &Names, stored: &Stored, applied: &mut Ap
                         "UPDATE job SET cancel_requested_at = coalesce(cancel_requested_at, ?2) WHERE id = ?1",
                     )?
                     .execute((id_bytes.as_bytes(), record.at))?;
-                settle(connection, id, None, 0, applied)?;
+                settle(connection, id, Step::default(), applied)?;
             }
             None => unreadable(),
         },
@@ -138,7 +154,6 @@ fn execution(
     record: &ExecutionRecord,
     applied: &mut Applied,
 ) -> rusqlite::Result<()> {
-    applied.marks.push(record.mark);
     let id_bytes = *id.as_uuid().as_bytes();
     let known = connection
         .prepare_cached(
@@ -176,15 +191,16 @@ fn execution(
             record.lease.map(u64::cast_signed),
         ])?;
     remember(connection, &id_bytes, slot, record)?;
-    let first_start = record.history.first().map(|past| past.at).or(record.started_at);
-    connection
-        .prepare_cached("UPDATE job SET started_at = coalesce(min(started_at, ?2), started_at, ?2) WHERE id = ?1")?
-        .execute((id_bytes, first_start))?;
     applied.deltas.depth +=
         i64::from(record.status == ExecutionStatus::Queued) - i64::from(from == ExecutionStatus::Queued);
     let length = result.map_or(0, str::len) + record.message.as_ref().map_or(0, String::len);
-    let grown = i64::try_from(length).unwrap_or(i64::MAX) - bytes;
-    settle(connection, id, None, grown, applied)
+    let step = Step {
+        done: None,
+        grown: i64::try_from(length).unwrap_or(i64::MAX) - bytes,
+        started_at: record.history.first().map(|past| past.at).or(record.started_at),
+        finished_at: record.finished_at,
+    };
+    settle(connection, id, step, applied)
 }
 
 /// Earlier attempts, as the record tells them.
@@ -203,12 +219,24 @@ fn remember(connection: &Connection, id: &[u8; 16], slot: &str, record: &Executi
     Ok(())
 }
 
+/// What a record says of its job.
+#[derive(Default, Clone, Copy)]
+struct Step<'a> {
+    /// It has ended.
+    done: Option<&'a DoneRecord>,
+    /// It takes so many more bytes.
+    grown: i64,
+    /// One of its executions was first started then.
+    started_at: Option<i64>,
+    /// That execution ended then.
+    finished_at: Option<i64>,
+}
+
 /// Brings a job's row and the figures up to its executions, and says whether something about it has to be written.
 fn settle(
     connection: &Connection,
     id: JobId,
-    done: Option<&DoneRecord>,
-    grown: i64,
+    Step { done, grown, started_at, finished_at }: Step<'_>,
     applied: &mut Applied,
 ) -> rusqlite::Result<()> {
     let id_bytes = *id.as_uuid().as_bytes();
@@ -242,12 +270,15 @@ fn settle(
     };
     let unsettled = !status.is_terminal() && (all_ended || cancelled && unasked > 0);
     applied.unsettled |= unsettled;
-    let sql = if unsettled {
-        "INSERT INTO unsettled (job_id) VALUES (?1) ON CONFLICT DO NOTHING"
-    } else {
-        "DELETE FROM unsettled WHERE job_id = ?1"
-    };
-    connection.prepare_cached(sql)?.execute([id_bytes])?;
+    // Nobody has to write anything about one execution that nobody cancels.
+    if tally.total() > 1 || cancelled {
+        let sql = if unsettled {
+            "INSERT INTO unsettled (job_id) VALUES (?1) ON CONFLICT DO NOTHING"
+        } else {
+            "DELETE FROM unsettled WHERE job_id = ?1"
+        };
+        connection.prepare_cached(sql)?.execute([id_bytes])?;
+    }
 
     let last_end = || -> rusqlite::Result<Option<i64>> {
         connection
@@ -256,14 +287,16 @@ fn settle(
     };
     let finished_at = match done {
         Some(done) => Some(done.at),
+        None if status.is_terminal() && tally.total() == 1 => finished_at,
         None if status.is_terminal() => last_end()?,
         None => None,
     };
     connection
         .prepare_cached(
-            "UPDATE job SET status = ?2, finished_at = coalesce(finished_at, ?3), bytes = bytes + ?4 WHERE id = ?1",
+            "UPDATE job SET status = ?2, finished_at = coalesce(finished_at, ?3), bytes = bytes + ?4, \
+             started_at = coalesce(min(started_at, ?5), started_at, ?5) WHERE id = ?1",
         )?
-        .execute(params![id_bytes, status.as_str(), finished_at, grown])?;
+        .execute(params![id_bytes, status.as_str(), finished_at, grown, started_at])?;
     applied.deltas.bytes += grown;
     if status != from {
         let figures = &mut applied.deltas.jobs[operation.index()];

@@ -305,7 +305,9 @@ impl Shared {
         let closed = || unavailable("the queue is closed");
         served.pokes.send(poke).map_err(|_| closed())?;
         made.await.map_err(|_| closed())??;
-        served.replica.progress.caught_up().await
+        served.replica.progress.caught_up().await?;
+        served.replica.look_again();
+        Ok(())
     }
 
     async fn cancel(&self, id: JobId) -> Result<Cancelled, QueueError> {
@@ -478,10 +480,10 @@ impl WorkerRegistry for NatsQueue {
         timeout(CAUGHT_UP, served.fleet.progress.caught_up()).await.map_err(behind)??;
         let mut workers = served.fleet.connected(self.shared.clock.now());
         // As far as the copy has come: whoever starts a draining waits until it shows.
-        let (draining, used) = served.replica.readers.read(store::occupation).await?;
+        let occupation = served.replica.occupation().await?;
         for worker in &mut workers {
-            worker.slots_used = used.get(worker.hostname.as_str()).copied().unwrap_or_default();
-            if draining.contains(&worker.hostname) {
+            worker.slots_used = occupation.used.get(worker.hostname.as_str()).copied().unwrap_or_default();
+            if occupation.draining.contains(&worker.hostname) {
                 worker.state = crate::domain::WorkerState::Draining;
             }
         }
@@ -497,7 +499,10 @@ impl WorkerRegistry for NatsQueue {
         self.write(move |shared| async move {
             let written = shared.registry.set_draining(&name, draining).await?;
             shared.executions.wrote(written);
-            shared.served()?.replica.progress.caught_up().await
+            let replica = &shared.served()?.replica;
+            replica.progress.caught_up().await?;
+            replica.look_again();
+            Ok(())
         })
         .await?;
         Ok(worker(self.connected().await?))

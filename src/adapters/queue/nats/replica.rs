@@ -8,6 +8,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use rusqlite::Connection;
@@ -25,11 +26,14 @@ use super::{
 };
 use crate::{
     adapters::queue::{
-        store::{Counters, Readers, failure},
+        store::{self, Counters, Occupation, Readers, failure},
         waiters::Waiters,
     },
     ports::driven::QueueError,
 };
+
+/// How old an answer about hosts may be.
+const MOMENT: Duration = Duration::from_millis(20);
 
 /// The copy, as readers see it.
 pub(super) struct Replica {
@@ -40,6 +44,8 @@ pub(super) struct Replica {
     pub(super) changed: Arc<Notify>,
     /// Executions that wait.
     depth: AtomicI64,
+    /// What was last read of hosts, and when.
+    occupation: Mutex<Option<(Instant, Arc<Occupation>)>>,
     lock: Mutex<Option<File>>,
 }
 
@@ -55,6 +61,7 @@ impl Replica {
             waiters: Waiters::default(),
             changed: Arc::new(Notify::new()),
             depth: AtomicI64::new(0),
+            occupation: Mutex::default(),
             lock: Mutex::new(Some(lock)),
         };
         Ok((Arc::new(replica), connection))
@@ -67,6 +74,23 @@ impl Replica {
     ) -> Result<T, QueueError> {
         self.progress.caught_up().await?;
         self.readers.read(query).await
+    }
+
+    /// What the copy says of hosts, or said a moment ago: every submission asks.
+    pub(super) async fn occupation(&self) -> Result<Arc<Occupation>, QueueError> {
+        let known = self.occupation.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, known)) = known.filter(|(at, _)| at.elapsed() < MOMENT) {
+            return Ok(known);
+        }
+        let asked = Instant::now();
+        let read = Arc::new(self.readers.read(store::occupation).await?);
+        *self.occupation.lock().unwrap_or_else(PoisonError::into_inner) = Some((asked, Arc::clone(&read)));
+        Ok(read)
+    }
+
+    /// The next question about hosts is asked anew.
+    pub(super) fn look_again(&self) {
+        self.occupation.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Executions that wait.

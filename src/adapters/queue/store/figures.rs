@@ -37,10 +37,17 @@ pub(in crate::adapters::queue) fn stats(connection: &Connection, clock: &dyn Clo
     })
 }
 
-/// The hosts that drain, and how many executions each host runs.
-pub(in crate::adapters::queue) fn occupation(
-    connection: &Connection,
-) -> rusqlite::Result<(HashSet<Hostname>, HashMap<String, u32>)> {
+/// What the store says of hosts.
+#[derive(Debug, Default)]
+pub(in crate::adapters::queue) struct Occupation {
+    /// Those that the operator has told to claim nothing.
+    pub(in crate::adapters::queue) draining: HashSet<Hostname>,
+    /// How many executions each of them runs.
+    pub(in crate::adapters::queue) used: HashMap<String, u32>,
+}
+
+/// What the store says of hosts.
+pub(in crate::adapters::queue) fn occupation(connection: &Connection) -> rusqlite::Result<Occupation> {
     // Grouped here: the database would group by an index over everything that ever ran.
     let mut statement = connection
         .prepare_cached("SELECT worker FROM execution INDEXED BY execution_running WHERE status = 'running'")?;
@@ -49,5 +56,5 @@ pub(in crate::adapters::queue) fn occupation(
     while let Some(row) = rows.next()? {
         *used.entry(row.get(0)?).or_default() += 1;
     }
-    Ok((draining(connection)?, used))
+    Ok(Occupation { draining: draining(connection)?, used })
 }

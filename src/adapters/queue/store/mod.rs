@@ -15,7 +15,7 @@ pub(super) use connection::keep_prepared;
 pub(super) use counters::{Counters, Deltas};
 pub(super) use ended::Ended;
 pub(super) use failure::{corrupt, failure, repeat};
-pub(super) use figures::{draining, occupation, stats};
+pub(super) use figures::{Occupation, draining, occupation, stats};
 pub(super) use list::page;
 pub(super) use new_rows::NewRows;
 pub(super) use readers::Readers;
