@@ -36,14 +36,14 @@ fn every_api_process_lists_every_worker_with_its_labels_and_version() {
 fn a_drained_worker_in_another_process_finishes_what_it_runs_and_takes_nothing_more() {
     let fleet = Fleet::new();
     let (first, second) = (fleet.api(), fleet.api());
-    // It has nothing to claim with until it has long been told.
-    let worker = worker_in(fleet.worker_home("web-1").with("OSAPI_JOB__WORKER__SLOTS", "1"));
+    let worker = fleet.worker("web-1");
     first.sees(&["web-1"]);
     second.sees(&["web-1"]);
     let running = first.client.submit(&slow_read(2), "_any", &[]);
     first.runs_on(id(&running));
     let drained = second.client.post("/api/v1/workers/web-1/drain", &json!({})).expect(200);
     assert_eq!((&drained["hostname"], &drained["state"]), (&json!("web-1"), &json!("draining")));
+    // It has free slots, and knows by the time of the answer that it may not use them.
     let waiting = ["_any", "web-1", "_all"].map(|target| first.client.submit(&read(), target, &[]));
     assert_eq!(hosts(&first.client.ended(id(&running))), [("web-1", "completed")]);
     until("both say that it drains", || {

@@ -27,6 +27,8 @@ use crate::{
 
 /// How long the holder of a name has to say that it lives.
 const ALIVE: Duration = Duration::from_millis(800);
+/// How long a worker has to say that it knows whether it drains.
+const KNOWN: Duration = Duration::from_millis(500);
 /// Pause before something is tried again that the server did not take.
 const AGAIN: Duration = Duration::from_millis(100);
 /// How often a record is tried that others write too.
@@ -155,8 +157,12 @@ impl Registry {
         let worker = self.link.last(&self.link.streams.workers, &self.link.names.worker(hostname)).await?;
         let holder = worker.and_then(|stored| decode::<WorkerRecord>(&stored.payload));
         if let Some(holder) = holder.filter(|holder| holder.session != self.session) {
-            let told = encode(&Control::Draining(hostname.clone()));
-            self.link.hint(self.link.names.control(holder.session), told).await;
+            let told = encode(&Control::Draining(hostname.clone())).into();
+            let known = self.link.client.request(self.link.names.control(holder.session), told);
+            // A process that does not answer learns of it with its next heartbeat.
+            if !matches!(timeout(KNOWN, known).await, Ok(Ok(_))) {
+                tracing::debug!(%hostname, "the worker has not said that it knows whether it drains");
+            }
         }
         Ok(written)
     }
@@ -221,11 +227,13 @@ pub(super) async fn listen(
                     registry.link.hint(reply.to_string(), answer).await;
                 }
             }
-            Some(Control::Draining(hostname)) => {
-                if let Err(error) = registry.refresh(&hostname).await {
+            Some(Control::Draining(hostname)) => match (registry.refresh(&hostname).await, message.reply) {
+                (Ok(()), Some(reply)) => registry.link.hint(reply.to_string(), encode(&true)).await,
+                (Ok(()), None) => {}
+                (Err(error), _) => {
                     tracing::debug!(%error, "whether this host drains will be known at its next heartbeat");
                 }
-            }
+            },
             Some(control) => executions.hear(&control),
             None => tracing::debug!("this process was told something that it does not understand"),
         }
