@@ -79,3 +79,46 @@ fn a_full_server_refuses_jobs_and_loses_none_and_goes_on_when_it_gets_more_room(
     // And jobs can be removed again.
     assert_eq!(api.client.delete(&format!("/api/v1/jobs/{}", id(&after))).status, 204);
 }
+
+/// Whether a job is taken again.
+fn is_taken(client: &Client) -> Option<()> {
+    let answer = client.post("/api/v1/jobs", &json!({ "operation": read(), "target": "_any" }));
+    (answer.status == 201).then_some(())
+}
+
+#[test]
+fn removing_jobs_gives_a_full_server_room_again() {
+    let fleet = Fleet::on(NatsServer::with(ROOM)).with("OSAPI_JOB__WORKER__SLOTS", "1");
+    let api = fleet.api();
+    let _worker = fleet.worker("web-1");
+    api.sees(&["web-1"]);
+    let (accepted, refused) = fill(&api.client, &fleet.desk.path("starts"));
+    assert_eq!(refused.status, 507);
+    let ended = |id: &&String| api.job(id).unwrap()["status"] == "completed";
+    let old: Vec<&String> = accepted.values().filter(ended).collect();
+    assert!(!old.is_empty());
+    for id in &old {
+        let answer = api.client.delete(&format!("/api/v1/jobs/{id}"));
+        assert_eq!(answer.status, 204, "{}", answer.body);
+    }
+    until("jobs are accepted again", || is_taken(&api.client));
+    for id in accepted.values().filter(|id| !old.contains(id)) {
+        let status = &api.client.ended(id)["status"];
+        assert!(["completed", "lost"].contains(&status.as_str().unwrap()), "{id} is {status}");
+    }
+}
+
+#[test]
+fn retention_gives_a_full_server_room_again_by_itself() {
+    let fleet = Fleet::on(NatsServer::with(ROOM)).with("OSAPI_JOB__WORKER__SLOTS", "1");
+    let api = fleet.api();
+    let _worker = fleet.worker("web-1");
+    api.sees(&["web-1"]);
+    let (accepted, refused) = fill(&api.client, &fleet.desk.path("starts"));
+    assert_eq!(refused.status, 507);
+    assert!(accepted.len() > 1);
+    let shorter = fleet.with("OSAPI_JOB__RETENTION__AGE", "1s");
+    let tidy = shorter.api();
+    until("jobs are accepted again", || is_taken(&tidy.client));
+    until("both take them", || is_taken(&api.client));
+}

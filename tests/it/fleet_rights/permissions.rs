@@ -111,7 +111,7 @@ fn a_fleet_works_with_the_permissions_that_ship_and_needs_each_of_them() {
                 .iter()
                 // What answers a question goes where the question says, by `allow_responses`.
                 .filter(|subject| {
-                    !(user == WORKER.0 && verb == "publish" && subject.starts_with("osapi.inbox.worker."))
+                    !(user == WORKER.0 && verb == "publish" && subject.starts_with("osapi.inbox."))
                 })
                 .filter(|subject| !list.iter().any(|pattern| allows(pattern, subject)))
                 .collect();

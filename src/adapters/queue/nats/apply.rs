@@ -125,6 +125,7 @@ fn one(
             };
             connection.prepare_cached(sql)?.execute([host])?;
         }
+        Some(About::Ballast) => {}
         None => tracing::debug!(subject = stored.subject, "a record of another version is left out"),
     }
     Ok(())

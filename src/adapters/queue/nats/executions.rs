@@ -12,6 +12,7 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
+    ballast::Ballast,
     change::{Detail, change, untouched},
     link::{Link, NotWritten, unavailable},
     record::{Control, ExecutionRecord, Hint, JobEntry, JobRecord, Mark, decode, encode},
@@ -59,6 +60,8 @@ pub(super) struct Executions {
     /// A lease began.
     pub(super) granted: Notify,
     pub(super) replica: Option<Arc<Replica>>,
+    /// Room for removals.
+    pub(super) ballast: Ballast,
     /// Claims that are void and whose executions have to be told so.
     void: Mutex<Vec<(ClaimToken, Arc<Held>)>>,
 }
@@ -78,7 +81,7 @@ impl Executions {
         replica: Option<Arc<Replica>>,
     ) -> Self {
         let (leases, granted, void) = (Leases::new(lease), Notify::new(), Mutex::default());
-        Self { session, link, reports, clock, leases, granted, replica, void }
+        Self { session, link, reports, clock, leases, granted, replica, ballast: Ballast::new(), void }
     }
 
     /// This process wrote up to here.

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -39,6 +39,8 @@ const START: Duration = Duration::from_secs(5);
 const PING: Duration = Duration::from_secs(5);
 /// How long workers have to come back with the server.
 const RETURN: Duration = Duration::from_secs(2);
+/// How long no jobs are taken after the server had no room.
+const FULL: Duration = Duration::from_secs(3);
 /// Longest pause between attempts to connect again.
 const RECONNECT: Duration = Duration::from_millis(500);
 
@@ -92,6 +94,8 @@ pub(super) struct Link {
     denials: Arc<Denials>,
     state: watch::Sender<Connected>,
     closing: Arc<AtomicBool>,
+    /// When the server last had no room for a record.
+    full_at: Mutex<Option<Instant>>,
 }
 
 impl Link {
@@ -139,7 +143,8 @@ impl Link {
             *state = Connected { times: state.times.max(1), now: true, ..*state };
             changed
         });
-        let link = Self { client, context, names, streams, denials, state, closing };
+        let full_at = Mutex::default();
+        let link = Self { client, context, names, streams, denials, state, closing, full_at };
         link.may_read().await?;
         Ok(link)
     }
@@ -220,8 +225,25 @@ impl Link {
         };
         match acknowledged {
             Ok(Ok(acknowledgement)) => Ok(acknowledgement.sequence),
-            Ok(Err(error)) => Err(not_written(error)),
+            Ok(Err(error)) => Err(self.not_written(error)),
             Err(_) => Err(NotWritten::Uncertain(unavailable("the NATS server does not answer"))),
+        }
+    }
+
+    fn not_written(&self, error: async_nats::jetstream::context::PublishError) -> NotWritten {
+        let failed = not_written(error);
+        if matches!(&failed, NotWritten::Failed(error) if error.kind() == QueueErrorKind::StorageFull) {
+            *self.full_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+        failed
+    }
+
+    /// Fails while the server has just had no room for a record.
+    pub(super) fn has_room(&self) -> Result<(), QueueError> {
+        let full_at = *self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        match full_at.filter(|full_at| full_at.elapsed() < FULL) {
+            Some(_) => Err(no_room()),
+            None => Ok(()),
         }
     }
 
@@ -406,16 +428,17 @@ fn not_written(error: async_nats::jetstream::context::PublishError) -> NotWritte
                 .and_then(|source| source.downcast_ref::<async_nats::jetstream::Error>())
                 .map(async_nats::jetstream::Error::error_code);
             match code {
-                Some(code) if is_full(code) => {
-                    let message = "no space is left for the NATS stream";
-                    NotWritten::Failed(QueueError::new(QueueErrorKind::StorageFull, message).with_source(error))
-                }
+                Some(code) if is_full(code) => NotWritten::Failed(no_room().with_source(error)),
                 Some(_) => NotWritten::Failed(unavailable("the NATS server refuses a record").with_source(error)),
                 None => NotWritten::Uncertain(unavailable("the NATS server's answer is unreadable").with_source(error)),
             }
         }
         _ => NotWritten::Uncertain(unavailable("the NATS server does not answer").with_source(error)),
     }
+}
+
+fn no_room() -> QueueError {
+    QueueError::new(QueueErrorKind::StorageFull, "no space is left for the NATS stream")
 }
 
 fn is_full(code: ErrorCode) -> bool {

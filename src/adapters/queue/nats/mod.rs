@@ -6,6 +6,7 @@
 //! process that only works has none of that.
 
 mod apply;
+mod ballast;
 mod change;
 mod claims;
 mod config;

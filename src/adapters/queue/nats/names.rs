@@ -23,6 +23,8 @@ pub(super) enum About {
     Ledger,
     /// Whether this host drains.
     Draining(String),
+    /// Nothing: it takes room.
+    Ballast,
 }
 
 /// The names of one installation.
@@ -91,6 +93,10 @@ impl Names {
         format!("{}.state.ledger", self.prefix)
     }
 
+    pub(super) fn ballast(&self) -> String {
+        format!("{}.state.ballast", self.prefix)
+    }
+
     pub(super) fn draining(&self, hostname: &Hostname) -> String {
         format!("{}.state.draining.{}", self.prefix, token(hostname.as_str()))
     }
@@ -148,6 +154,7 @@ impl Names {
             ["job", id, "cancel"] => job(id).map(About::Cancel),
             ["job", id, "execution", slot] => Some(About::Execution(job(id)?, slot_of(slot))),
             ["ledger"] => Some(About::Ledger),
+            ["ballast"] => Some(About::Ballast),
             ["draining", host] => Some(About::Draining(slot_of(host))),
             _ => None,
         }
@@ -201,6 +208,7 @@ mod tests {
             (names().done(id()), About::Done(id())),
             (names().cancel(id()), About::Cancel(id())),
             (names().ledger(), About::Ledger),
+            (names().ballast(), About::Ballast),
             (names().draining(&"a.b".parse().expect("a hostname")), About::Draining("a.b".to_owned())),
         ] {
             assert_eq!(names().about(&subject), Some(about));

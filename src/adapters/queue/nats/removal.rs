@@ -21,7 +21,7 @@ use crate::{
         store::{Counters, Ended, as_id, micros, word},
     },
     domain::{JobId, JobStatus},
-    ports::driven::QueueError,
+    ports::driven::{QueueError, QueueErrorKind},
 };
 
 /// Jobs looked up at once, at most.
@@ -49,7 +49,12 @@ pub(super) async fn remove(executions: &Executions, id: JobId, status: JobStatus
     let Some(JobEntry::Job(record)) = decode(&stored.payload) else { return Ok(false) };
     let at = executions.clock.now().as_microsecond();
     let removed = encode(&JobEntry::Removed(Removed { status: Some(status), at, key: record.key }));
-    match link.write(&subject, removed, Some(stored.sequence)).await {
+    let mut written = link.write(&subject, removed.clone(), Some(stored.sequence)).await;
+    if matches!(&written, Err(NotWritten::Failed(error)) if error.kind() == QueueErrorKind::StorageFull) {
+        executions.ballast.release(link).await?;
+        written = link.write(&subject, removed, Some(stored.sequence)).await;
+    }
+    match written {
         Ok(written) => {
             executions.wrote(written);
             Ok(true)
@@ -78,6 +83,7 @@ impl Removals {
         executions: &Arc<Executions>,
         replica: &Arc<Replica>,
     ) -> Result<(), QueueError> {
+        executions.ballast.restore(&executions.link).await;
         for _ in 0..CHUNKS {
             let ended = self.over(executions, replica).await?;
             let more = i64::try_from(ended.len()).unwrap_or(i64::MAX) >= CHUNK;

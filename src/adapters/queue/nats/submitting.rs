@@ -124,6 +124,8 @@ impl Acceptance {
     }
 
     fn has_room(&self, submission: &Submission) -> Result<(), QueueError> {
+        // What little there may be is for removals, which give back more than they take.
+        self.executions.link.has_room()?;
         let slots = i64::try_from(submission.job.slots.len()).unwrap_or(i64::MAX);
         if self.replica.depth().saturating_add(slots) > i64::try_from(self.max_depth).unwrap_or(i64::MAX) {
             return Err(QueueError::new(QueueErrorKind::Full, "the queue is full"));
