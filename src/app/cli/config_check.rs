@@ -29,10 +29,14 @@ pub(super) fn run(command: &ConfigCheck, process: &mut Process<'_>) -> Result<()
         print_json(process, &json!({ "valid": loaded.is_ok(), "file": file, "error": error }))?;
     }
     let loaded = loaded?;
+    let lacking = loaded.check_signing_key();
     if command.output == ReportFormat::Text {
         match loaded.file {
             Some(file) => writeln!(process.stdout, "the configuration is valid ({})", file.display())?,
             None => writeln!(process.stdout, "the configuration is valid (no file, built-in defaults)")?,
+        }
+        if let Err(lacking) = lacking {
+            writeln!(process.stdout, "a worker can start with it; a process that serves the API cannot: {lacking}")?;
         }
     }
     Ok(())

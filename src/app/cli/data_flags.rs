@@ -10,7 +10,7 @@ use crate::app::config::{ConfigError, Loaded, Overrides};
 pub(super) struct DataFlags {
     #[command(flatten)]
     configuration: ConfigurationFlags,
-    /// Where the store and the generated signing key live (`data_dir`)
+    /// Where the store, or the copy of a fleet's jobs, and the generated signing key live (`data_dir`)
     #[arg(long, value_name = "DIRECTORY")]
     data_dir: Option<String>,
 }

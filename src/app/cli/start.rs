@@ -7,6 +7,7 @@ use tokio::runtime;
 
 use super::{
     Process,
+    configuration_flags::ConfigurationFlags,
     data_flags::{DataFlags, quoted},
     ending::CommandError,
 };
@@ -34,7 +35,7 @@ pub(super) struct ApiStart {
 #[derive(Debug, Args)]
 pub(super) struct WorkerStart {
     #[command(flatten)]
-    data: DataFlags,
+    configuration: ConfigurationFlags,
     /// Name of this host in the fleet (`job.worker.hostname`)
     #[arg(long, value_name = "NAME")]
     hostname: Option<String>,
@@ -71,13 +72,13 @@ impl ApiFlags {
 
 pub(super) fn whole(command: &Start, process: &mut Process<'_>) -> Result<(), CommandError> {
     let loaded = command.flags.load(process)?;
-    run(Role::Whole, &loaded, &command.flags.data, process)
+    run(Role::Whole, &loaded, &command.flags.data.to_words(), process)
 }
 
 pub(super) fn api(command: &ApiStart, process: &mut Process<'_>) -> Result<(), CommandError> {
     let loaded = command.flags.load(process)?;
     loaded.check_fleet("osapi api server start")?;
-    run(Role::Api, &loaded, &command.flags.data, process)
+    run(Role::Api, &loaded, &command.flags.data.to_words(), process)
 }
 
 pub(super) fn worker(command: &WorkerStart, process: &mut Process<'_>) -> Result<(), CommandError> {
@@ -86,20 +87,21 @@ pub(super) fn worker(command: &WorkerStart, process: &mut Process<'_>) -> Result
         "--listen",
         command.listen.as_deref(),
     );
-    let loaded = command.data.load(process, overrides)?;
+    let loaded = command.configuration.load(process, overrides)?;
     loaded.check_fleet("osapi job worker start")?;
-    run(Role::Worker, &loaded, &command.data, process)
+    run(Role::Worker, &loaded, "", process)
 }
 
-fn run(role: Role, loaded: &Loaded, data: &DataFlags, process: &mut Process<'_>) -> Result<(), CommandError> {
+/// `words`: the flags with which a token is made for this process.
+fn run(role: Role, loaded: &Loaded, words: &str, process: &mut Process<'_>) -> Result<(), CommandError> {
     logging::install(&loaded.settings.log);
     let runtime = runtime::Builder::new_multi_thread().enable_all().build();
     let runtime =
         runtime.map_err(|source| CommandError::failed(StartError::System { what: "start the runtime", source }))?;
-    runtime.block_on(serve(role, loaded, data, process))
+    runtime.block_on(serve(role, loaded, words, process))
 }
 
-async fn serve(role: Role, loaded: &Loaded, data: &DataFlags, process: &mut Process<'_>) -> Result<(), CommandError> {
+async fn serve(role: Role, loaded: &Loaded, words: &str, process: &mut Process<'_>) -> Result<(), CommandError> {
     let settings = &loaded.settings;
     let key_is_configured = settings.api.server.security.signing_key.is_some();
     if role == Role::Worker && key_is_configured {
@@ -138,7 +140,6 @@ async fn serve(role: Role, loaded: &Loaded, data: &DataFlags, process: &mut Proc
     );
     // A service that cannot greet serves all the same.
     let _ = if role.serves() {
-        let words = data.to_words();
         let token = format!("{} token generate --role write{words}", quoted(&process.program));
         greet_callers(process, addresses, &token, key_is_configured)
     } else {

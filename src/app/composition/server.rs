@@ -6,7 +6,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::{
     addresses::Addresses,
-    listeners::Listeners,
+    listeners::{Listener, Listeners},
     metrics::Metrics,
     queue::{Queue, info},
     role::Role,
@@ -57,7 +57,7 @@ impl Server {
         env: impl Fn(&str) -> Option<String>,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, StartError> {
-        let Listeners { main, metrics: page, addresses } = Listeners::open(settings, role).await?;
+        let Listeners { main, metrics: page, addresses } = Listeners::open(settings, role)?;
         let http = http_settings(settings, page.is_some().then_some(&addresses));
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -76,6 +76,14 @@ impl Server {
 
         let scrape = scrape(role, &queue, &metrics);
         let http_metrics = metrics.on.clone().map(|on| on as Arc<dyn HttpMetrics>);
+        let listened = main.listen().and_then(|main| Ok((main, page.map(Listener::listen).transpose()?)));
+        let (main, page) = match listened {
+            Ok(listened) => listened,
+            Err(error) => {
+                queue.close().await;
+                return Err(error);
+            }
+        };
         let mut tasks = JoinSet::new();
         // Without a worker there is no membership that could be lost.
         let mut membership = watch::channel(None).1;

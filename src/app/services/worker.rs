@@ -196,8 +196,13 @@ impl WorkerService {
     async fn leave(&self) {
         let profile = &self.parts.profile;
         let left = self.parts.registry.leave(&profile.hostname, profile.instance);
-        if !matches!(timeout(Duration::from_secs(1), left).await, Ok(Ok(()))) {
-            tracing::warn!("the worker could not leave the registry");
+        let missed = match timeout(Duration::from_secs(1), left).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("no answer".to_owned()),
+        };
+        if let Some(error) = missed {
+            tracing::warn!(error, "the worker could not say that it leaves; it is missed by its heartbeats");
         }
         self.parts.metrics.worker_left();
     }

@@ -82,7 +82,12 @@ fn servers_that_cannot_be_used_are_refused() {
 fn users_that_may_not_are_refused() {
     let server = server(&shipped());
     let as_anybody = |home| home;
-    both_refused(&server.url(), as_anybody, 1, &["refuses the credentials", "user and password"]);
+    both_refused(
+        &server.url(),
+        as_anybody,
+        1,
+        &["asks for credentials, and none are configured", "job.queue.nats.user"],
+    );
     for user in [(API.0, "wrong"), ("nobody", API.1)] {
         both_refused(&server.url(), |home| as_user(home, user), 1, &["refuses the credentials"]);
     }

@@ -63,11 +63,14 @@ fn a_worker_that_may_not_make_the_streams_says_once_that_it_waits_and_goes_on_by
 }
 
 #[test]
-fn a_worker_that_waits_for_the_streams_stops_when_it_is_asked_to() {
+fn a_worker_that_waits_for_the_streams_lets_nobody_wait_and_stops_when_it_is_asked_to() {
     let server = server(&shipped());
-    let home = named(as_user(at(&server.url()), WORKER), "web-1");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let home = named(as_user(at(&server.url()), WORKER), "web-1").with("OSAPI_JOB__WORKER__LISTEN", &free.to_string());
     let worker = Begun::worker(&home);
     until("it says that it waits", || said(&home).contains(WAITS));
+    let asked = std::net::TcpStream::connect(free).expect_err("nobody could answer yet");
+    assert_eq!(asked.kind(), std::io::ErrorKind::ConnectionRefused);
     assert_eq!(worker.stop().code(), Some(0), "{}", said(&home));
     assert!(said(&home).contains("stopped before it was ready"), "{}", said(&home));
 }

@@ -48,6 +48,11 @@ pub struct NatsTls {
 }
 
 impl NatsServer {
+    /// Whether the connection says whose it is.
+    pub(super) fn shows_who_asks(&self) -> bool {
+        self.user.is_some() || self.credentials_file.is_some() || self.tls.certificate.is_some()
+    }
+
     /// The server at this address, with nothing else set.
     #[must_use]
     pub fn at(url: impl Into<String>) -> Self {

@@ -25,6 +25,15 @@ pub enum ConnectError {
         /// The addresses.
         servers: String,
     },
+    /// The server wants to know who asks.
+    #[error(
+        "the NATS server at {servers} asks for credentials, and none are configured: set `job.queue.nats.user` and its \
+         password, or `job.queue.nats.credentials_file`"
+    )]
+    NoCredentials {
+        /// The addresses.
+        servers: String,
+    },
     /// The server or its certificate is not trusted, or does not trust ours.
     #[error("no secure connection to the NATS server at {servers}: check the certificates ({detail})")]
     Tls {

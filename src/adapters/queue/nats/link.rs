@@ -118,7 +118,7 @@ impl Link {
         let servers = server.urls.join(", ");
         let connecting = timeout(START, options.connect(&server.urls[..]));
         let client = match connecting.await {
-            Ok(connected) => connected.map_err(|error| refusal(&error, servers))?,
+            Ok(connected) => connected.map_err(|error| refusal(&error, servers, server.shows_who_asks()))?,
             Err(_) => return Err(ConnectError::Unreachable { servers, detail: "no answer".to_owned() }),
         };
         let info = client.server_info();
@@ -358,7 +358,7 @@ async fn options(server: &NatsServer) -> Result<ConnectOptions, ConnectError> {
     Ok(options)
 }
 
-fn refusal(error: &async_nats::ConnectError, servers: String) -> ConnectError {
+fn refusal(error: &async_nats::ConnectError, servers: String, shown: bool) -> ConnectError {
     use async_nats::ConnectErrorKind as Kind;
     // The client wraps what the last server said.
     let mut detail = error.to_string();
@@ -369,8 +369,10 @@ fn refusal(error: &async_nats::ConnectError, servers: String) -> ConnectError {
     }
     let denied = detail.to_lowercase().contains("authorization");
     match error.kind() {
-        Kind::Authentication | Kind::AuthorizationViolation => ConnectError::Refused { servers },
-        _ if denied => ConnectError::Refused { servers },
+        Kind::Authentication | Kind::AuthorizationViolation if shown => ConnectError::Refused { servers },
+        _ if denied && shown => ConnectError::Refused { servers },
+        Kind::Authentication | Kind::AuthorizationViolation => ConnectError::NoCredentials { servers },
+        _ if denied => ConnectError::NoCredentials { servers },
         Kind::Tls => ConnectError::Tls { servers, detail },
         _ if is_about_tls(&detail) => ConnectError::Tls { servers, detail },
         _ => ConnectError::Unreachable { servers, detail },
