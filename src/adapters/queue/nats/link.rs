@@ -35,6 +35,8 @@ use crate::{
 pub(super) const ANSWER: Duration = Duration::from_millis(700);
 /// How long the server has at the start.
 const START: Duration = Duration::from_secs(5);
+/// How long it has to make or change the streams: a cluster elects a leader for each.
+const MADE: Duration = Duration::from_secs(15);
 /// A frozen server is noticed after two of these.
 const PING: Duration = Duration::from_secs(5);
 /// How long workers have to come back with the server.
@@ -130,7 +132,7 @@ impl Link {
         }
         let context = ContextBuilder::new().timeout(ANSWER).ack_timeout(ANSWER).build(client.clone());
         let opening = Opening {
-            patient: ContextBuilder::new().timeout(START).build(client.clone()),
+            patient: ContextBuilder::new().timeout(MADE).build(client.clone()),
             denials: &denials,
             names: &names,
             replicas: server.replicas,
