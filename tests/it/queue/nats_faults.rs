@@ -383,9 +383,10 @@ async fn a_worker_that_comes_back_takes_its_name_at_once_and_a_second_live_one_i
 
     let id = world.submit(Effect::Read, &["web-1"]).await;
     first.claim("web-1", 1).await;
-    // Its connection ends without a farewell, as with SIGKILL.
+    // Its connection ends without a farewell, as with SIGKILL. The server may take a moment to see that.
     first.queue.close().await;
-    second.queue.heartbeat(worker("web-1", 2)).await.unwrap();
+    let taken = async { while second.queue.heartbeat(worker("web-1", 2)).await.is_err() {} };
+    timeout(PATIENCE, taken).await.expect("nobody holds the name");
     let again = second.claim("web-1", 1).await.remove(0);
     assert_eq!((again.job_id, again.attempt), (id, 2));
     let connected = async {

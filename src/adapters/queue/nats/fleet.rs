@@ -33,8 +33,8 @@ struct Known {
     workers: BTreeMap<String, (WorkerRecord, Timestamp)>,
     /// Last sign of life of each process: its sequence, and when it came here.
     beats: HashMap<Uuid, (u64, Instant)>,
-    /// Hosts that have a new process, and which.
-    taken_over: Vec<(Hostname, Uuid)>,
+    /// Hosts that have a new process: which, and since when.
+    taken_over: HashMap<Hostname, (Uuid, Instant)>,
 }
 
 impl Fleet {
@@ -65,14 +65,15 @@ impl Fleet {
         self.known().beats.insert(session, (sequence, Instant::now()));
     }
 
-    /// Hosts that have a new process since the last call.
-    pub(super) fn taken_over(&self) -> Vec<(Hostname, Uuid)> {
-        std::mem::take(&mut self.known().taken_over)
+    /// Hosts that have a new process, and since when.
+    pub(super) fn taken_over(&self) -> Vec<(Hostname, Uuid, Instant)> {
+        let known = self.known();
+        known.taken_over.iter().map(|(host, (session, since))| (host.clone(), *session, *since)).collect()
     }
 
-    /// Hosts that have to be looked at again.
-    pub(super) fn look_again(&self, hosts: Vec<(Hostname, Uuid)>) {
-        self.known().taken_over.extend(hosts);
+    /// Everything that the processes before this one ran has been decided.
+    pub(super) fn settled(&self, host: &Hostname, session: Uuid) {
+        self.known().taken_over.retain(|known, (latest, _)| known != host || *latest != session);
     }
 
     fn take(&self, record: WorkerRecord, now: Timestamp) {
@@ -80,7 +81,7 @@ impl Fleet {
         let name = record.hostname.to_string();
         let before = known.workers.get(&name).map(|(before, _)| before.session);
         if before != Some(record.session) {
-            known.taken_over.push((record.hostname.clone(), record.session));
+            known.taken_over.insert(record.hostname.clone(), (record.session, Instant::now()));
         }
         known.workers.insert(name, (record, now));
         known.workers.retain(|_, (record, heard_at)| record.worker(*heard_at).is_connected(now));

@@ -21,7 +21,7 @@ use super::{
     executions::{Changed, Executions},
     fleet::Fleet,
     link::{NotWritten, unavailable},
-    record::{DoneRecord, encode},
+    record::{DoneRecord, WorkerRecord, decode, encode},
     removal::Removals,
     replica::Replica,
 };
@@ -39,6 +39,8 @@ const AT_MOST: u32 = 500;
 const AT_ONCE: usize = 32;
 /// Rounds are not closer together than this unless somebody asks.
 const PAUSE: Duration = Duration::from_millis(5);
+/// How long the last claims of a process may be on their way here after its successor has come.
+const TAKEN_OVER: Duration = Duration::from_secs(3);
 /// Something may be due after this long at the latest.
 const ROUND: Duration = Duration::from_secs(1);
 /// Executions that wait without any hint for so long get another one.
@@ -129,15 +131,13 @@ impl Upkeep {
         self.replica.readers.read(query).await
     }
 
-    /// Runs of processes whose host has a new one.
+    /// Runs of processes whose host has a new one. Looked for several times: the stream of workers may be ahead of that of
+    /// jobs, and the last claims of the old process come here later than its successor.
     async fn take_overs(&self) -> Result<(), QueueError> {
-        let mut hosts = self.fleet.taken_over();
-        while let Some((host, session)) = hosts.pop() {
-            let vanished = self.vanish_others(&host, session).await;
-            if let Err(error) = vanished {
-                hosts.push((host, session));
-                self.fleet.look_again(hosts);
-                return Err(error);
+        for (host, session, since) in self.fleet.taken_over() {
+            self.vanish_others(&host, session).await?;
+            if since.elapsed() >= TAKEN_OVER {
+                self.fleet.settled(&host, session);
             }
         }
         Ok(())
@@ -147,9 +147,17 @@ impl Upkeep {
         let name = host.to_string();
         let rows = self.rows(move |connection| Which::RunningOn.read(connection, [name])).await?;
         let old: Vec<Row> = rows.into_iter().filter(|row| row.session != Some(session)).collect();
-        if !old.is_empty() {
-            tracing::warn!(worker = %host, executions = old.len(), "a worker came back while these ran");
+        if old.is_empty() {
+            return Ok(());
         }
+        // The other way round, the stream of jobs may be ahead: a still newer process may run these.
+        let link = &self.executions.link;
+        let holder = link.last(&link.streams.workers, &link.names.worker(host)).await?;
+        let holder = holder.and_then(|stored| decode::<WorkerRecord>(&stored.payload));
+        if holder.is_some_and(|holder| holder.session != session) {
+            return Ok(());
+        }
+        tracing::warn!(worker = %host, executions = old.len(), "a worker came back while these ran");
         self.apply(old, ExecutionEvent::WorkerVanished).await
     }
 
