@@ -90,6 +90,11 @@ fn the_configuration_is_shown_with_origins_or_as_json() {
 fn a_check_says_whether_the_configuration_is_valid() {
     let ran = osapi("", &["config", "check"], "");
     assert_eq!((ran.status, ran.stdout.contains("is valid")), (ExitStatus::Success, true), "{}", ran.stderr);
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("fleet.yaml");
+    fs::write(&file, "job: {queue: {backend: nats}}").expect("written");
+    let ran = osapi("", &["config", "check", "--config", &file.to_string_lossy()], "");
+    assert!(ran.stdout.contains("serves the API cannot") && ran.stdout.contains("signing_key"), "{}", ran.stdout);
     let ran = osapi("log: {level: loud}", &["config", "check", "--output", "json"], "");
     let value: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
     assert_eq!((ran.status, &value["valid"]), (ExitStatus::Usage, &serde_json::Value::Bool(false)));

@@ -197,7 +197,6 @@ async fn claim_hinted(
     hostname: &Hostname,
     hint: &Hint,
 ) -> Result<Option<(Claim, Arc<Held>)>, QueueError> {
-    let executions = &executions;
     // Only what was accepted may run, and the record is the acceptance.
     let Some(job) = executions.job(hint.job_id).await? else { return Ok(None) };
     let Some(operation) = job.operation() else { return Ok(None) };

@@ -20,6 +20,8 @@ pub(super) struct Row {
     /// How long the process that runs it may be silent.
     pub(super) lease: Option<Duration>,
     pub(super) deadline_at: Timestamp,
+    /// The host that it is meant for, or that runs it.
+    pub(super) worker: Option<String>,
 }
 
 /// Which executions.
@@ -29,8 +31,6 @@ pub(super) enum Which {
     Late,
     /// Those that run.
     Running,
-    /// Those that run on a host: its name.
-    RunningOn,
     /// The oldest that wait in a slot: its name, whether commands are needed, how many.
     WaitingIn,
     /// Those of a job that have not ended, and were not asked to: its id.
@@ -42,8 +42,6 @@ impl Which {
         match self {
             Self::Late => "status = 'queued' AND deadline_at <= ?1 ORDER BY deadline_at LIMIT ?2",
             Self::Running => "status = 'running'",
-            // By the index of what runs, not by that of everything that ever ran there.
-            Self::RunningOn => "status = 'running' AND +worker = ?1",
             Self::WaitingIn => "slot = ?1 AND needs_commands = ?2 AND status = 'queued' ORDER BY job_id LIMIT ?3",
             Self::OpenOf => "job_id = ?1 AND status IN ('queued', 'running') AND NOT cancel_requested",
         }
@@ -52,7 +50,7 @@ impl Which {
     fn sql(self) -> String {
         let condition = self.condition();
         format!(
-            "SELECT id, job_id, slot, token, sequence, session, needs_commands, lease, deadline_at \
+            "SELECT id, job_id, slot, token, sequence, session, needs_commands, lease, deadline_at, worker \
              FROM execution WHERE {condition}"
         )
     }
@@ -72,6 +70,7 @@ impl Which {
                     needs_commands: row.get(6)?,
                     lease: row.get::<_, Option<i64>>(7)?.map(|micros| Duration::from_micros(micros.cast_unsigned())),
                     deadline_at: time(row.get(8)?),
+                    worker: row.get(9)?,
                 })
             })?
             .collect()
@@ -89,7 +88,6 @@ mod tests {
         for (which, index) in [
             (Which::Late, "execution_deadline"),
             (Which::Running, "execution_running"),
-            (Which::RunningOn, "execution_running"),
             (Which::WaitingIn, "execution_waiting"),
             (Which::OpenOf, "job_id=?"),
         ] {

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{StreamExt, future::BoxFuture, stream};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep, sleep_until},
@@ -25,6 +26,8 @@ use crate::{
     ports::driven::{ClaimToken, Clock, Outcome, QueueError},
 };
 
+/// Changes under way at the same time.
+const AT_ONCE: usize = 64;
 /// How often a change is tried when others change the same record.
 const TRIES: u32 = 16;
 /// How long ends of runs have to be recorded after a connection was lost: a worker tries once a second.
@@ -64,6 +67,16 @@ pub(super) struct Executions {
     pub(super) ballast: Ballast,
     /// Claims that are void and whose executions have to be told so.
     void: Mutex<Vec<(ClaimToken, Arc<Held>)>>,
+}
+
+/// Does all of these, some at the same time, and says what went wrong first.
+pub(super) async fn all(works: Vec<BoxFuture<'_, Result<(), QueueError>>>) -> Result<(), QueueError> {
+    let mut works = stream::iter(works).buffer_unordered(AT_ONCE);
+    let mut failed = Ok(());
+    while let Some(done) = works.next().await {
+        failed = failed.and(done);
+    }
+    failed
 }
 
 /// The token of an execution that runs, or ran last.

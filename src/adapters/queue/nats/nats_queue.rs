@@ -394,9 +394,11 @@ impl JobQueue for NatsQueue {
     async fn ended(&self, id: JobId) -> Result<Option<Job>, QueueError> {
         let replica = &self.shared.served()?.replica;
         let waiting = replica.waiters.register(id);
-        let job = replica.read(move |connection| store::job(connection, id)).await?;
-        if job.as_ref().is_none_or(|job| job.summary.status.is_terminal()) {
-            return Ok(job);
+        if !waiting.known_to_be_open() {
+            let job = replica.read(move |connection| store::job(connection, id)).await?;
+            if job.as_ref().is_none_or(|job| job.summary.status.is_terminal()) {
+                return Ok(job);
+            }
         }
         waiting.end().await.ok_or_else(|| unavailable("the queue is closed"))?
     }

@@ -5,12 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
+use futures_util::FutureExt;
 
 use rusqlite::Connection;
 
 use super::{
-    executions::Executions,
+    executions::{Executions, all},
     link::NotWritten,
     record::{JobEntry, KeyRecord, LedgerRecord, Removed, decode, encode},
     replica::Replica,
@@ -28,8 +28,6 @@ use crate::{
 const CHUNK: i64 = 500;
 /// Such chunks in one round, at most: between rounds there is other work to do.
 const CHUNKS: usize = 8;
-/// Removals under way at the same time.
-const AT_ONCE: usize = 64;
 
 /// Removes what is kept no longer.
 pub(super) struct Removals {
@@ -194,16 +192,6 @@ impl Removals {
         self.unpurged.clear();
         Ok(())
     }
-}
-
-/// Does all of these, some at the same time, and says what went wrong first.
-async fn all(works: Vec<BoxFuture<'_, Result<(), QueueError>>>) -> Result<(), QueueError> {
-    let mut works = stream::iter(works).buffer_unordered(AT_ONCE);
-    let mut failed = Ok(());
-    while let Some(done) = works.next().await {
-        failed = failed.and(done);
-    }
-    failed
 }
 
 /// A key outlives its job, and must not make it anew.

@@ -146,7 +146,12 @@ impl Acceptance {
         let subject = executions.link.names.job(record.id);
         let asked = Instant::now();
         let entry = encode(&JobEntry::Job(Box::new(record.clone())));
-        match executions.link.write(&subject, entry, Some(0)).await {
+        self.replica.waiters.expect(record.id);
+        let stored = executions.link.write(&subject, entry, Some(0)).await;
+        if stored.is_err() {
+            self.replica.waiters.forget(record.id);
+        }
+        match stored {
             Ok(written) => {
                 executions.reports.stored(mark);
                 executions.wrote(written);

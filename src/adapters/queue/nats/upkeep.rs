@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures_util::{FutureExt, TryStreamExt};
 use rusqlite::Connection;
 use tokio::{
     sync::{OwnedRwLockReadGuard, RwLock, mpsc, oneshot},
@@ -18,7 +18,7 @@ use tokio::{
 use super::{
     change::Detail,
     due::{Row, Which},
-    executions::{Changed, Executions},
+    executions::{Executions, all},
     fleet::Fleet,
     link::{NotWritten, unavailable},
     record::{DoneRecord, WorkerRecord, decode, encode},
@@ -34,9 +34,8 @@ use crate::{
     },
 };
 
-/// Changes in one round, at most, and at the same time.
+/// Changes in one round, at most.
 const AT_MOST: u32 = 500;
-const AT_ONCE: usize = 32;
 /// Rounds are not closer together than this unless somebody asks.
 const PAUSE: Duration = Duration::from_millis(5);
 /// How long the last claims of a process may be on their way here after its successor has come.
@@ -134,8 +133,17 @@ impl Upkeep {
     /// Runs of processes whose host has a new one. Looked for several times: the stream of workers may be ahead of that of
     /// jobs, and the last claims of the old process come here later than its successor.
     async fn take_overs(&self) -> Result<(), QueueError> {
-        for (host, session, since) in self.fleet.taken_over() {
-            self.vanish_others(&host, session).await?;
+        let hosts = self.fleet.taken_over();
+        if hosts.is_empty() {
+            return Ok(());
+        }
+        let mut running = self.rows(|connection| Which::Running.read(connection, [])).await?;
+        for (host, session, since) in hosts {
+            let is_old = |row: &mut Row| row.worker.as_deref() == Some(host.as_str()) && row.session != Some(session);
+            let old: Vec<Row> = running.extract_if(.., is_old).collect();
+            if !old.is_empty() {
+                self.vanish(&host, session, old).await?;
+            }
             if since.elapsed() >= TAKEN_OVER {
                 self.fleet.settled(&host, session);
             }
@@ -143,13 +151,7 @@ impl Upkeep {
         Ok(())
     }
 
-    async fn vanish_others(&self, host: &Hostname, session: uuid::Uuid) -> Result<(), QueueError> {
-        let name = host.to_string();
-        let rows = self.rows(move |connection| Which::RunningOn.read(connection, [name])).await?;
-        let old: Vec<Row> = rows.into_iter().filter(|row| row.session != Some(session)).collect();
-        if old.is_empty() {
-            return Ok(());
-        }
+    async fn vanish(&self, host: &Hostname, session: uuid::Uuid, old: Vec<Row>) -> Result<(), QueueError> {
         // The other way round, the stream of jobs may be ahead: a still newer process may run these.
         let link = &self.executions.link;
         let holder = link.last(&link.streams.workers, &link.names.worker(host)).await?;
@@ -170,17 +172,11 @@ impl Upkeep {
 
     /// Applies an event to executions, as far as they are still what the rows say.
     async fn apply(&self, rows: Vec<Row>, event: ExecutionEvent) -> Result<(), QueueError> {
-        let changes: Vec<_> = rows.into_iter().map(|row| self.apply_one(row, event).boxed()).collect();
-        let mut changes = stream::iter(changes).buffer_unordered(AT_ONCE);
-        let mut failed = Ok(());
-        while let Some(changed) = changes.next().await {
-            failed = failed.and(changed.map(drop));
-        }
-        failed
+        all(rows.into_iter().map(|row| self.apply_one(row, event).boxed()).collect()).await
     }
 
-    async fn apply_one(&self, row: Row, event: ExecutionEvent) -> Result<Option<Changed>, QueueError> {
-        let Some(job) = self.executions.job(row.job_id).await? else { return Ok(None) };
+    async fn apply_one(&self, row: Row, event: ExecutionEvent) -> Result<(), QueueError> {
+        let Some(job) = self.executions.job(row.job_id).await? else { return Ok(()) };
         let meant = |record: &super::record::ExecutionRecord, sequence| match row.token {
             Some(token) => {
                 record.status == ExecutionStatus::Running
@@ -188,7 +184,7 @@ impl Upkeep {
             }
             None => record.status == ExecutionStatus::Queued,
         };
-        self.executions.apply(&job, &row.slot, None, event, Detail::default(), meant).await.map(Some)
+        self.executions.apply(&job, &row.slot, None, event, Detail::default(), meant).await.map(drop)
     }
 
     /// Ends of jobs of several executions, and cancellations that have not reached every execution.
@@ -204,13 +200,7 @@ impl Upkeep {
                 jobs.filter_map(Result::transpose).collect()
             })
             .await?;
-        let settled: Vec<_> = jobs.iter().map(|job| self.settle_one(job).boxed()).collect();
-        let mut settled = stream::iter(settled).buffer_unordered(AT_ONCE);
-        let mut failed = Ok(());
-        while let Some(one) = settled.next().await {
-            failed = failed.and(one);
-        }
-        failed
+        all(jobs.iter().map(|job| self.settle_one(job).boxed()).collect()).await
     }
 
     async fn settle_one(&self, job: &Job) -> Result<(), QueueError> {
