@@ -3,7 +3,6 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
-    path::{Path, PathBuf},
     process::{self, Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -12,6 +11,8 @@ use std::{
 use async_nats::jetstream::{self, Context, stream::Info};
 use tempfile::TempDir;
 use tokio::time::sleep;
+
+use crate::queue::nats_server::program;
 
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -30,11 +31,6 @@ fn address(node: usize) -> String {
     let id = process::id();
     // Three bytes hold the 22 bits that process ids have at most, and the two of the node.
     format!("127.{}.{}.{}", (id >> 14) & 0xff, (id >> 6) & 0xff, ((id << 2) & 0xff) as usize + node + 1)
-}
-
-fn program() -> PathBuf {
-    let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/nats-server");
-    if made.exists() { made } else { PathBuf::from("nats-server") }
 }
 
 impl Cluster {

@@ -1,13 +1,12 @@
 //! Starts that are refused: exit 1 and one line that says what to do, exit 64 where the configuration is wrong.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    net::TcpListener,
-    thread,
-};
+use std::net::TcpListener;
 
 use super::installation::{self, API, Api, WORKER, as_user, named, server, shipped, start_api, start_worker, until};
-use crate::{queue::nats_server::NatsServer, server::Home};
+use crate::{
+    queue::nats_server::{NatsServer, old_server},
+    server::Home,
+};
 
 const API_WORDS: [&str; 3] = ["api", "server", "start"];
 const WORKER_WORDS: [&str; 3] = ["job", "worker", "start"];
@@ -39,26 +38,6 @@ fn both_refused(url: &str, change: impl Fn(Home) -> Home, code: i32, expected: &
     for words in [API_WORDS, WORKER_WORDS] {
         refused(&change(at(url, &words)), &words, code, expected);
     }
-}
-
-/// Says what a server of that version says, and answers the first question of each client.
-fn old_server() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("nats://{}", listener.local_addr().unwrap());
-    thread::spawn(move || {
-        for mut stream in listener.incoming().map_while(Result::ok) {
-            let info = r#"{"server_id":"A","version":"2.9.10","go":"go1","host":"h","port":1,"headers":true,"max_payload":1048576,"proto":1,"client_id":1,"jetstream":true}"#;
-            write!(stream, "INFO {info}\r\n").unwrap();
-            let reader = BufReader::new(stream.try_clone().unwrap());
-            for line in reader.lines().map_while(Result::ok).filter(|line| line == "PING") {
-                assert_eq!(line, "PING");
-                if stream.write_all(b"PONG\r\n").is_err() {
-                    break;
-                }
-            }
-        }
-    });
-    url
 }
 
 #[test]

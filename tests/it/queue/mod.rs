@@ -3,6 +3,7 @@
 //! `conformance` is one list of tests over the ports; an adapter joins it with a [`fixture::Backend`] and one line of
 //! the `conformance!` macro. What only one adapter has is tested beside.
 
+mod cable;
 mod conformance;
 pub(crate) mod embedded;
 pub(crate) mod fixture;

@@ -24,15 +24,10 @@ use osapi::{
     },
 };
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    task::JoinSet,
-    time::timeout,
-};
+use tokio::{task::JoinSet, time::timeout};
 
 use super::{
+    cable::{Cable, State},
     fixture::{Options, Reports, World, hostname, outcome, request, worker},
     nats::{Nats, config},
 };
@@ -454,68 +449,4 @@ async fn a_process_that_only_works_answers_no_questions() {
     process.queue.check().await.unwrap();
     let refused = process.queue.stats().await.expect_err("it has no copy of the jobs");
     assert_eq!(refused.kind(), QueueErrorKind::Unavailable);
-}
-
-/// What a connection is like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Whole,
-    /// What is under way stays there until it is whole again.
-    Cut,
-    /// Both ends know that it is gone, and there is no new one.
-    Torn,
-}
-
-/// A connection to the server, and what it is like.
-struct Cable {
-    url: String,
-    state: Arc<watch::Sender<State>>,
-}
-
-impl Cable {
-    async fn lay(to: String) -> Self {
-        let to = to.trim_start_matches("nats://").to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("nats://{}", listener.local_addr().unwrap());
-        let state = Arc::new(watch::Sender::new(State::Whole));
-        let mut gate = state.subscribe();
-        tokio::spawn(async move {
-            while let Ok((near, _)) = listener.accept().await {
-                if gate.wait_for(|state| *state != State::Torn).await.is_err() {
-                    return;
-                }
-                let Ok(far) = TcpStream::connect(&to).await else { continue };
-                let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
-                tokio::spawn(pump(near_in, far_out, gate.clone()));
-                tokio::spawn(pump(far_in, near_out, gate.clone()));
-            }
-        });
-        Self { url, state }
-    }
-
-    fn becomes(&self, state: State) {
-        self.state.send_replace(state);
-    }
-}
-
-async fn pump(
-    mut from: tokio::net::tcp::OwnedReadHalf,
-    mut to: tokio::net::tcp::OwnedWriteHalf,
-    mut state: watch::Receiver<State>,
-) {
-    let mut bytes = vec![0; 16_384];
-    let mut torn = state.clone();
-    let through = async {
-        while let Ok(length @ 1..) = from.read(&mut bytes).await {
-            if state.wait_for(|state| *state == State::Whole).await.is_err()
-                || to.write_all(&bytes[..length]).await.is_err()
-            {
-                return;
-            }
-        }
-    };
-    tokio::select! {
-        () = through => {}
-        _ = torn.wait_for(|state| *state == State::Torn) => {}
-    }
 }

@@ -1,11 +1,6 @@
 //! Servers that cannot be used are refused in one line that says what to do.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    net::TcpListener,
-    sync::Arc,
-    thread,
-};
+use std::{net::TcpListener, sync::Arc};
 
 use osapi::{
     adapters::{
@@ -19,7 +14,7 @@ use osapi::{
 use super::{
     fixture::{Options, Reports},
     nats::config,
-    nats_server::NatsServer,
+    nats_server::{NatsServer, old_server},
 };
 
 async fn connect(config: NatsConfig) -> Result<Arc<NatsQueue>, ConnectError> {
@@ -75,22 +70,7 @@ async fn a_missing_permission_is_named() {
 
 #[tokio::test]
 async fn an_old_server_is_refused_with_its_version() {
-    // Says what a server of that version says, and answers the client's first question.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("nats://{}", listener.local_addr().unwrap());
-    thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let info = r#"{"server_id":"A","version":"2.9.10","go":"go1","host":"h","port":1,"headers":true,"max_payload":1048576,"proto":1,"client_id":1,"jetstream":true}"#;
-        write!(stream, "INFO {info}\r\n").unwrap();
-        let reader = BufReader::new(stream.try_clone().unwrap());
-        for line in reader.lines().map_while(Result::ok).filter(|line| line == "PING") {
-            assert_eq!(line, "PING");
-            if stream.write_all(b"PONG\r\n").is_err() {
-                return;
-            }
-        }
-    });
-    let refused = refusal(worker(url)).await;
+    let refused = refusal(worker(old_server())).await;
     assert!(refused.contains("2.9.10") && refused.contains("2.10"), "{refused}");
 }
 

@@ -2,7 +2,8 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -20,7 +21,7 @@ pub(crate) struct NatsServer {
 }
 
 /// Where `make nats-server` puts it, or the one of the system.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/nats-server");
     if made.exists() { made } else { PathBuf::from("nats-server") }
 }
@@ -105,4 +106,24 @@ impl Drop for NatsServer {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Says what a server of that version says, and answers the first question of each client.
+pub(crate) fn old_server() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("nats://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let info = r#"{"server_id":"A","version":"2.9.10","go":"go1","host":"h","port":1,"headers":true,"max_payload":1048576,"proto":1,"client_id":1,"jetstream":true}"#;
+            write!(stream, "INFO {info}\r\n").unwrap();
+            let reader = BufReader::new(stream.try_clone().unwrap());
+            for line in reader.lines().map_while(Result::ok).filter(|line| line == "PING") {
+                assert_eq!(line, "PING");
+                if stream.write_all(b"PONG\r\n").is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    url
 }
