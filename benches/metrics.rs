@@ -91,6 +91,7 @@ fn worker(number: usize) -> Worker {
         commands_enabled: false,
         started_at: Timestamp::UNIX_EPOCH,
         last_heartbeat_at: Timestamp::UNIX_EPOCH,
+        clock_offset: jiff::SignedDuration::ZERO,
     }
 }
 

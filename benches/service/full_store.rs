@@ -6,7 +6,6 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use jiff::SignedDuration;
 use osapi::{
     adapters::{
         clock::{SystemClock, UuidJobIds},
@@ -17,7 +16,7 @@ use osapi::{
     },
     domain::{ExecutionEvent, FailureKind, InstanceId, JobId, NewJob, Operation, OperationKind, ResultDocument, Slot},
     ports::{
-        driven::{ClaimRequest, Clock, Durability, JobIds, JobQueue, Outcome, Submission, Submitted},
+        driven::{ClaimRequest, Durability, JobIds, JobQueue, Outcome, Submission, Submitted},
         driving::{JobEvent, JobEvents},
     },
 };
@@ -105,7 +104,6 @@ fn job(number: usize, host: &str) -> NewJob {
         1 => (host, Slot::Host(host.parse().expect("a hostname"))),
         _ => ("_any", Slot::Any),
     };
-    let now = SystemClock.now();
     NewJob {
         id: UuidJobIds.next(),
         operation: Operation::deserialize(kind, &mut serde_json::Deserializer::from_str("{}")).expect("no input"),
@@ -113,8 +111,7 @@ fn job(number: usize, host: &str) -> NewJob {
         slots: vec![slot],
         timeout: Duration::from_secs(30),
         max_attempts: 3,
-        created_at: now,
-        deadline_at: now + SignedDuration::from_hours(24),
+        deadline: Duration::from_hours(24),
         created_by: "operator".to_owned(),
         retried_from: None,
     }

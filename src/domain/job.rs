@@ -42,10 +42,8 @@ pub struct NewJob {
     pub timeout: Duration,
     /// How often an execution may be started.
     pub max_attempts: u32,
-    /// When it was accepted.
-    pub created_at: Timestamp,
-    /// When its executions stop waiting.
-    pub deadline_at: Timestamp,
+    /// From its acceptance, which the queue stamps, to the end of waiting.
+    pub deadline: Duration,
     /// The token subject that asked.
     pub created_by: String,
     /// The job that this one repeats.
@@ -53,7 +51,7 @@ pub struct NewJob {
 }
 
 impl NewJob {
-    /// Accepts a request: resolves the target among the connected `workers` and the deadline from `now`.
+    /// Accepts a request: resolves the target among the connected `workers`.
     ///
     /// # Errors
     /// The field `target` when it cannot be served now.
@@ -65,14 +63,12 @@ impl NewJob {
         workers: &[Worker],
         limits: TimeLimits,
         max_attempts: u32,
-        now: Timestamp,
         created_by: String,
         retried_from: Option<JobId>,
     ) -> Result<Self, FieldError> {
         let slots = target
             .resolve(operation.kind(), workers)
             .map_err(|error: TargetError| FieldError::new("target", error.to_string()))?;
-        let deadline_at = now.checked_add(limits.deadline).unwrap_or(Timestamp::MAX);
         Ok(Self {
             id,
             operation,
@@ -80,8 +76,7 @@ impl NewJob {
             slots,
             timeout: limits.timeout,
             max_attempts,
-            created_at: now,
-            deadline_at,
+            deadline: limits.deadline,
             created_by,
             retried_from,
         })

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use super::{JobStatus, OperationKind};
+use super::{Hostname, JobStatus, OperationKind};
 
 /// Lifetime totals, changed in the same transaction as the jobs they count. They survive restarts, retention and
 /// deletion, and never decrease.
@@ -25,12 +23,12 @@ pub struct QueueStats {
     pub ledger: Ledger,
     /// Executions that wait.
     pub depth: u64,
-    /// Acceptance of the oldest job that has an execution waiting.
-    pub oldest_queued_at: Option<Timestamp>,
-    /// Start of the execution that has been running longest.
-    pub longest_running_since: Option<Timestamp>,
-    /// When the snapshot was taken.
-    pub taken_at: Timestamp,
+    /// Time since the acceptance of the oldest job that has an execution waiting.
+    pub oldest_waiting: Option<Duration>,
+    /// Time since the start of the execution that has been running longest.
+    pub longest_run: Option<Duration>,
+    /// Hosts that executions wait for, ordered by name.
+    pub hosts_waited_for: Vec<Hostname>,
 }
 
 impl QueueStats {
@@ -49,13 +47,13 @@ impl QueueStats {
     /// Age of the oldest waiting job: zero if and only if nothing waits, and at least 1 ms while something does.
     #[must_use]
     pub fn oldest_age(&self) -> Duration {
-        self.oldest_queued_at.map_or(Duration::ZERO, |since| self.since(since).max(Duration::from_millis(1)))
+        self.oldest_waiting.map_or(Duration::ZERO, |age| age.max(Duration::from_millis(1)))
     }
 
     /// How long the longest running execution has been running; zero when none runs.
     #[must_use]
     pub fn longest_running(&self) -> Duration {
-        self.longest_running_since.map_or(Duration::ZERO, |since| self.since(since))
+        self.longest_run.unwrap_or_default()
     }
 
     /// The law of the ledger: every job ever created has ended or is still here, waiting or running.
@@ -64,27 +62,19 @@ impl QueueStats {
         let open = self.by_status(JobStatus::Queued) + self.by_status(JobStatus::Running);
         self.ledger.created == self.ledger.completed.iter().sum::<u64>() + open
     }
-
-    fn since(&self, start: Timestamp) -> Duration {
-        self.taken_at.duration_since(start).try_into().unwrap_or_default()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn at(millisecond: i64) -> Timestamp {
-        Timestamp::from_millisecond(millisecond).expect("in range")
-    }
-
     #[test]
     fn the_oldest_age_is_zero_only_when_nothing_waits() {
-        let mut stats = QueueStats { taken_at: at(5_000), ..QueueStats::default() };
+        let mut stats = QueueStats::default();
         assert_eq!(stats.oldest_age(), Duration::ZERO);
-        stats.oldest_queued_at = Some(at(2_000));
+        stats.oldest_waiting = Some(Duration::from_secs(3));
         assert_eq!(stats.oldest_age(), Duration::from_secs(3));
-        stats.oldest_queued_at = Some(at(9_000));
+        stats.oldest_waiting = Some(Duration::ZERO);
         assert_eq!(stats.oldest_age(), Duration::from_millis(1));
     }
 

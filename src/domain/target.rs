@@ -127,6 +127,7 @@ mod tests {
             commands_enabled: false,
             started_at: Timestamp::UNIX_EPOCH,
             last_heartbeat_at: Timestamp::UNIX_EPOCH,
+            clock_offset: jiff::SignedDuration::ZERO,
         }
     }
 

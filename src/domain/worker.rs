@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::{Hostname, Labels};
@@ -11,6 +11,10 @@ use super::{Hostname, Labels};
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// A worker is connected while its last heartbeat is not older than this: three intervals.
 pub const HEARTBEAT_EXPIRY: Duration = Duration::from_secs(15);
+
+/// A clock that is further away from this process's clock than this is reported: times in job documents and logs of that
+/// host are misleading, and its tokens may be refused.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
 /// One life of a worker process. A hostname is an address; this is the identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,13 +63,12 @@ pub struct Worker {
     pub started_at: Timestamp,
     /// Its last sign of life.
     pub last_heartbeat_at: Timestamp,
+    /// How far the clock of its host is ahead of this process's clock; negative when it is behind.
+    pub clock_offset: SignedDuration,
 }
 
-impl Worker {
-    /// Whether its last heartbeat is recent enough at `now`.
-    #[must_use]
-    pub fn is_connected(&self, now: Timestamp) -> bool {
-        let silence = now.duration_since(self.last_heartbeat_at);
-        silence <= HEARTBEAT_EXPIRY.try_into().unwrap_or(jiff::SignedDuration::MAX)
-    }
+/// Whether a worker that has been silent for so long is still connected.
+#[must_use]
+pub fn is_connected(silence: Duration) -> bool {
+    silence <= HEARTBEAT_EXPIRY
 }

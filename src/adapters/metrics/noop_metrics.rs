@@ -36,6 +36,8 @@ impl MetricsPort for NoopMetrics {
     fn worker_left(&self) {}
 
     fn queue_reconnected(&self) {}
+    fn queue_copy_lag(&self, _: u64) {}
+    fn task_panicked(&self) {}
 
     fn queue_called(&self, _operation: QueueOperation, _outcome: QueueOutcome, _took: Duration) {}
 }

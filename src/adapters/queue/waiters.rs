@@ -66,6 +66,11 @@ impl Waiters {
         self.known().just_accepted.open.remove(&id);
     }
 
+    /// Forgets which jobs were just accepted: they may be gone.
+    pub(super) fn forget_accepted(&self) {
+        self.known().just_accepted.open.clear();
+    }
+
     /// Waits for the end of a job. When it is not known to be open, it may have ended: register first, look second,
     /// then no end is missed.
     pub(super) fn register(&self, id: JobId) -> Waiting<'_> {

@@ -122,7 +122,6 @@ impl Server {
                         queue: Arc::clone(&jobs),
                         registry: Arc::clone(&registry),
                         metrics: Arc::clone(&metrics.port),
-                        clock,
                         ids: Arc::new(UuidJobIds),
                         defaults: (&settings.job.defaults).into(),
                         stopping: stopping.clone(),

@@ -14,7 +14,7 @@ use crate::{
     },
     ports::{
         driven::{
-            Cancelled, Clock, Deleted, JobIds, JobPage, JobQueue, MetricsPort, PageRequest, QueueError, QueueErrorKind,
+            Cancelled, Deleted, JobIds, JobPage, JobQueue, MetricsPort, PageRequest, QueueError, QueueErrorKind,
             RejectionReason, Submission, Submitted as Stored, WorkerRegistry,
         },
         driving::{JobRequest, Jobs, JobsError, RetryRequest, Submitted},
@@ -29,8 +29,6 @@ pub struct JobServiceParts {
     pub registry: Arc<dyn WorkerRegistry>,
     /// Where refusals are counted; accepted jobs are counted when the queue commits them.
     pub metrics: Arc<dyn MetricsPort>,
-    /// The time of acceptance.
-    pub clock: Arc<dyn Clock>,
     /// New ids.
     pub ids: Arc<dyn JobIds>,
     /// Limits of requests that name none.
@@ -78,7 +76,6 @@ impl JobService {
             &workers,
             limits,
             self.parts.defaults.max_attempts,
-            self.parts.clock.now(),
             caller.subject,
             retried_from,
         )

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 use super::{JobService, JobServiceParts};
@@ -13,7 +13,7 @@ use crate::{
     },
     ports::{
         driven::{
-            Cancelled, Deleted, MockClock, MockJobIds, MockJobQueue, MockMetricsPort, MockWorkerRegistry, QueueError,
+            Cancelled, Deleted, MockJobIds, MockJobQueue, MockMetricsPort, MockWorkerRegistry, QueueError,
             QueueErrorKind, RejectionReason, Submitted as Stored,
         },
         driving::{JobRequest, Jobs, JobsError, RetryRequest},
@@ -57,10 +57,10 @@ fn job(status: JobStatus, new: &NewJob) -> Job {
         target: new.target.clone(),
         status,
         timeout: new.timeout,
-        created_at: new.created_at,
+        created_at: now(),
         started_at: None,
         finished_at: None,
-        deadline_at: new.deadline_at,
+        deadline_at: now() + SignedDuration::try_from(new.deadline).expect("a short time"),
         cancel_requested_at: None,
         created_by: new.created_by.clone(),
         retried_from: new.retried_from,
@@ -78,8 +78,7 @@ fn stored(status: JobStatus) -> Job {
             slots: vec![Slot::Any],
             timeout: Duration::from_secs(7),
             max_attempts: 3,
-            created_at: now(),
-            deadline_at: now() + jiff::SignedDuration::from_secs(70),
+            deadline: Duration::from_secs(70),
             created_by: "bob".to_owned(),
             retried_from: None,
         },
@@ -98,6 +97,7 @@ fn worker(hostname: &str, labels: &str) -> Worker {
         commands_enabled: false,
         started_at: now(),
         last_heartbeat_at: now(),
+        clock_offset: SignedDuration::ZERO,
     }
 }
 
@@ -110,15 +110,12 @@ fn service(queue: MockJobQueue, metrics: MockMetricsPort) -> (JobService, watch:
     let (stop, stopping) = watch::channel(false);
     let mut registry = MockWorkerRegistry::new();
     registry.expect_connected().returning(|| Ok(vec![worker("db-1", "{}"), worker("web-1", r#"{"group":"web.dev"}"#)]));
-    let mut clock = MockClock::new();
-    clock.expect_now().returning(now);
     let mut ids = MockJobIds::new();
     ids.expect_next().returning(|| id(42));
     let parts = JobServiceParts {
         queue: Arc::new(queue),
         registry: Arc::new(registry),
         metrics: Arc::new(metrics),
-        clock: Arc::new(clock),
         ids: Arc::new(ids),
         defaults: DEFAULTS,
         stopping,

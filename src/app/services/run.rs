@@ -11,7 +11,7 @@ use tokio::{
 use super::{active::Active, seldom::Seldom};
 use crate::{
     domain::{ExecutionEvent, Failure, FailureKind, Output, ResultDocument},
-    ports::driven::{Claim, Clock, JobQueue, MetricsPort, OperationExecutor, Outcome, Revocation},
+    ports::driven::{Claim, JobQueue, MetricsPort, OperationExecutor, Outcome, Revocation},
 };
 
 /// Renewals per lease: two may be lost before the lease ends.
@@ -24,7 +24,6 @@ pub(super) struct Runner {
     pub(super) queue: Arc<dyn JobQueue>,
     pub(super) executor: Arc<dyn OperationExecutor>,
     pub(super) metrics: Arc<dyn MetricsPort>,
-    pub(super) clock: Arc<dyn Clock>,
     /// Length of a lease.
     pub(super) lease: Duration,
     /// How long an operation that was told to stop may take for it.
@@ -120,7 +119,7 @@ impl Runner {
                 Revocation::CancelRequested => StopReason::Cancelled,
                 Revocation::Fenced => return None,
             },
-            () = sleep(self.time_left(claim)) => StopReason::Timeout,
+            () = sleep(time_left(claim)) => StopReason::Timeout,
             Ok(_) = interrupted.wait_for(|interrupted| *interrupted) => StopReason::WorkerStops,
         };
         stop.send_replace(true);
@@ -130,12 +129,6 @@ impl Runner {
             Ok(ended) => ended_by_itself(ended),
             Err(_) => Outcome { event: reason.event(), result: None, message: None },
         })
-    }
-
-    /// The timeout, capped by the job's deadline.
-    fn time_left(&self, claim: &Claim) -> Duration {
-        let until_deadline = claim.deadline_at.duration_since(self.clock.now());
-        claim.timeout.min(until_deadline.try_into().unwrap_or_default())
     }
 
     /// Waits for a reason to stop that comes from the queue. A queue that fails gives none: then the lease decides.
@@ -185,6 +178,11 @@ impl Runner {
             again = (again * 2).min(RECORD_AGAIN.1);
         }
     }
+}
+
+/// The timeout, capped by the job's deadline.
+fn time_left(claim: &Claim) -> Duration {
+    claim.timeout.min(claim.time_left)
 }
 
 fn failed(failure: Failure) -> Outcome {

@@ -2,7 +2,7 @@
 
 use std::{panic::resume_unwind, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
@@ -94,7 +94,6 @@ impl WorkerService {
             queue: Arc::clone(&self.parts.queue),
             executor: Arc::clone(&self.parts.executor),
             metrics: Arc::clone(&self.parts.metrics),
-            clock: Arc::clone(&self.parts.clock),
             lease: self.parts.profile.lease,
             wind_down: WIND_DOWN.min(last_call * 3 / 4),
             interrupted,
@@ -220,6 +219,7 @@ impl WorkerService {
             commands_enabled: self.parts.executor.commands_enabled(),
             started_at: self.started_at,
             last_heartbeat_at: self.parts.clock.now(),
+            clock_offset: SignedDuration::ZERO,
         }
     }
 }

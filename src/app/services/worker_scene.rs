@@ -168,7 +168,7 @@ pub(super) fn claim(token: u64) -> Claim {
         effect: Effect::AtMostOnce,
         attempt: 1,
         timeout: 30 * SECOND,
-        deadline_at: now() + jiff::SignedDuration::from_hours(1),
+        time_left: Duration::from_hours(1),
     }
 }
 

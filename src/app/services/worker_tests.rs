@@ -67,7 +67,7 @@ async fn a_run_that_hangs_times_out_even_when_it_ignores_the_stop() {
 async fn a_timeout_is_capped_by_the_deadline_and_keeps_what_there_is() {
     let mut working = work(Behaviour::StopsWhenTold).await;
     let begun = Instant::now();
-    let near = Claim { deadline_at: now() + jiff::SignedDuration::from_secs(4), ..claim(1) };
+    let near = Claim { time_left: 4 * SECOND, ..claim(1) };
     working.claims.send(Ok(near)).expect("the worker listens");
     let outcome = working.outcome().await;
     assert_eq!(outcome.event, ExecutionEvent::Failed(FailureKind::Timeout));

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use async_trait::async_trait;
-use jiff::Timestamp;
-
 use super::QueueError;
 use crate::domain::{
     Effect, ExecutionEvent, Hostname, Idempotency, InstanceId, Job, JobId, JobStatus, JobSummary, NewJob, Operation,
     OperationKind, QueueStats, ResultDocument, Target,
 };
+use async_trait::async_trait;
 
 /// A job to be accepted.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,8 +98,8 @@ pub struct Claim {
     pub attempt: u32,
     /// Longest run.
     pub timeout: Duration,
-    /// The job's deadline, which caps the run.
-    pub deadline_at: Timestamp,
+    /// Time until the job's deadline at the moment of the claim; it caps the run.
+    pub time_left: Duration,
 }
 
 /// What ended a run, as its worker reports it.

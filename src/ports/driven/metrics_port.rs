@@ -168,6 +168,12 @@ pub trait MetricsPort: Send + Sync {
 
     /// The link to the queue was lost and is there again.
     fn queue_reconnected(&self);
+
+    /// This process's copy of the jobs lacks so many records of the queue.
+    fn queue_copy_lag(&self, records: u64);
+
+    /// A background task panicked, and is started again.
+    fn task_panicked(&self);
     /// A call to the queue ended after `took`.
     fn queue_called(&self, operation: QueueOperation, outcome: QueueOutcome, took: Duration);
 }

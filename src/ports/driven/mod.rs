@@ -12,7 +12,7 @@ pub mod queue_error;
 pub mod worker_registry;
 
 pub use authenticator::{AuthError, Authenticator};
-pub use clock::Clock;
+pub use clock::{Clock, Uptime};
 pub use http_metrics::{HttpEnd, HttpMethod, HttpMetrics, Route, RouteId};
 pub use job_ids::JobIds;
 pub use job_queue::{

@@ -65,19 +65,21 @@ pub(crate) fn worker(hostname: &str) -> Worker {
         commands_enabled: false,
         started_at: at(1_000),
         last_heartbeat_at: at(1_700_000_000),
+        clock_offset: jiff::SignedDuration::from_millis(-2_500),
     }
 }
 
 /// Seven jobs were ever accepted: two ended, three wait, two run.
 pub(super) fn stats() -> QueueStats {
-    let mut stats = QueueStats { taken_at: at(2_000), depth: 5, ..QueueStats::default() };
+    let mut stats = QueueStats { depth: 5, ..QueueStats::default() };
     stats.jobs[0][JobStatus::Queued.index()] = 3;
     stats.jobs[1][JobStatus::Running.index()] = 2;
     stats.jobs[1][JobStatus::Failed.index()] = 1;
     stats.ledger.created = 7;
     stats.ledger.completed[JobStatus::Failed.index()] = 2;
-    stats.oldest_queued_at = Some(at(1_970));
-    stats.longest_running_since = Some(at(1_990));
+    stats.oldest_waiting = Some(std::time::Duration::from_secs(30));
+    stats.longest_run = Some(std::time::Duration::from_secs(10));
+    stats.hosts_waited_for = ["web-01", "web-98", "web-99"].map(|host| host.parse().unwrap()).to_vec();
     stats
 }
 

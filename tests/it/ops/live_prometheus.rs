@@ -40,6 +40,8 @@ const BUSY: &str = "OsapiMetricsEndpointErrors";
 struct Scene {
     server: Running,
     prometheus: Prometheus,
+    /// The server refuses to write when its directory is gone.
+    _home: Home,
 }
 
 impl Scene {
@@ -48,7 +50,7 @@ impl Scene {
         let (server, client) = home.serve();
         let prometheus = Prometheus::scraping(server.url());
         workload(&client);
-        Self { server, prometheus }
+        Self { server, prometheus, _home: home }
     }
 }
 
@@ -155,7 +157,7 @@ fn every_panel_has_data_and_every_query_of_the_documentation_an_answer() {
 
 #[test]
 fn a_server_that_hangs_is_about_to_be_reported_and_its_return_ends_that() {
-    let Scene { server, prometheus } = Scene::new();
+    let Scene { server, prometheus, _home } = Scene::new();
     let missing = |prometheus: &Prometheus, state: &str| {
         let rules = prometheus.rules();
         let alerts = ["OsapiDown", "OsapiTargetDown"].into_iter();

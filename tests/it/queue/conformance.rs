@@ -40,6 +40,8 @@ macro_rules! conformance {
     };
 }
 
+pub(super) use conformance;
+
 conformance! {
     embedded: Embedded,
     nats: Nats;
@@ -267,6 +269,7 @@ async fn a_deadline_ends_what_waits<B: Backend>() {
     let id = world.submit(Effect::Read, &["web-1", "web-2"]).await;
     let claim = world.claim_one("web-1").await;
     world.pass(Duration::from_hours(2));
+    world.queue().check().await.unwrap();
     assert!(world.nothing_for("web-2").await);
     assert_eq!(world.status(id).await, "running");
     assert!(world.finish(claim.token, ExecutionEvent::Failed(FailureKind::Timeout)).await);

@@ -8,14 +8,16 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use osapi::{
     domain::{
-        Effect, ExecutionEvent, Hostname, InstanceId, JobId, Labels, NewJob, Operation, OperationKind, ResultDocument,
-        Slot, Target, Worker, WorkerState,
+        Effect, ExecutionEvent, Hostname, InstanceId, JobId, Labels, NewJob, Operation, OperationKind, QueueStats,
+        ResultDocument, Slot, Target, Worker, WorkerState,
     },
     ports::{
-        driven::{Claim, ClaimRequest, ClaimToken, Clock, JobQueue, Outcome, Submission, Submitted, WorkerRegistry},
+        driven::{
+            Claim, ClaimRequest, ClaimToken, Clock, JobQueue, Outcome, Submission, Submitted, Uptime, WorkerRegistry,
+        },
         driving::{JobEvent, JobEvents},
     },
 };
@@ -60,12 +62,40 @@ pub(crate) struct Ports {
     pub(crate) registry: Arc<dyn WorkerRegistry>,
 }
 
-/// A clock that stands still until it is moved.
-pub(crate) struct TestClock(AtomicI64);
+/// The clocks of a host, which stand still until they are moved.
+pub(crate) struct TestClock {
+    /// Microseconds since 1970.
+    day: AtomicI64,
+    /// Microseconds since the host started.
+    uptime: AtomicI64,
+}
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_microsecond(self.0.load(Ordering::SeqCst)).unwrap()
+        Timestamp::from_microsecond(self.day.load(Ordering::SeqCst)).unwrap()
+    }
+
+    fn uptime(&self) -> Uptime {
+        let elapsed = Duration::from_micros(u64::try_from(self.uptime.load(Ordering::SeqCst)).unwrap());
+        Uptime { boot: uuid::Uuid::nil(), elapsed }
+    }
+}
+
+impl TestClock {
+    pub(crate) fn new() -> Self {
+        Self { day: AtomicI64::new(1_800_000_000_000_000), uptime: AtomicI64::new(1_000_000_000) }
+    }
+
+    /// Sets the time of day on or back.
+    pub(crate) fn step(&self, by: SignedDuration) {
+        self.day.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// Lets time pass.
+    pub(crate) fn pass(&self, time: Duration) {
+        let micros = i64::try_from(time.as_micros()).unwrap();
+        self.day.fetch_add(micros, Ordering::SeqCst);
+        self.uptime.fetch_add(micros, Ordering::SeqCst);
     }
 }
 
@@ -100,7 +130,7 @@ impl<B: Backend> World<B> {
         let mut world = Self {
             backend: B::new(),
             options,
-            clock: Arc::new(TestClock(AtomicI64::new(1_800_000_000_000_000))),
+            clock: Arc::new(TestClock::new()),
             reports: Arc::default(),
             ports: None,
             ids: AtomicU64::new(0),
@@ -130,9 +160,9 @@ impl<B: Backend> World<B> {
         self.ports().registry
     }
 
-    /// Moves the clock on.
+    /// Lets time pass.
     pub(crate) fn pass(&self, time: Duration) {
-        self.clock.0.fetch_add(i64::try_from(time.as_micros()).unwrap(), Ordering::SeqCst);
+        self.clock.pass(time);
     }
 
     pub(crate) fn reported(&self, which: impl Fn(&JobEvent) -> bool) -> usize {
@@ -144,7 +174,6 @@ impl<B: Backend> World<B> {
         let number = self.ids.fetch_add(1, Ordering::SeqCst);
         let id = uuid::Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + u128::from(number));
         let slot = |name: &&str| if *name == "_any" { Slot::Any } else { Slot::Host(hostname(name)) };
-        let now = self.clock.now();
         NewJob {
             id: JobId::try_from(id).unwrap(),
             operation: Operation::deserialize(kind, &mut serde_json::Deserializer::from_str("{}")).unwrap(),
@@ -152,8 +181,7 @@ impl<B: Backend> World<B> {
             slots: slots.iter().map(slot).collect(),
             timeout: Duration::from_secs(30),
             max_attempts: 2,
-            created_at: now,
-            deadline_at: now + jiff::SignedDuration::from_hours(1),
+            deadline: Duration::from_hours(1),
             created_by: "alice".to_owned(),
             retried_from: None,
         }
@@ -218,6 +246,11 @@ impl<B: Backend> World<B> {
     }
 }
 
+/// The figures without those that grow while nothing happens.
+pub(crate) fn still(stats: QueueStats) -> QueueStats {
+    QueueStats { oldest_waiting: None, longest_run: None, ..stats }
+}
+
 pub(crate) fn hostname(name: &str) -> Hostname {
     name.parse().unwrap()
 }
@@ -243,5 +276,6 @@ pub(crate) fn worker(host: &str, instance: u128) -> Worker {
         commands_enabled: false,
         started_at: Timestamp::UNIX_EPOCH,
         last_heartbeat_at: Timestamp::UNIX_EPOCH,
+        clock_offset: SignedDuration::ZERO,
     }
 }

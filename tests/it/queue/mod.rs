@@ -4,11 +4,13 @@
 //! the `conformance!` macro. What only one adapter has is tested beside.
 
 mod cable;
+mod clocks;
 mod conformance;
 pub(crate) mod embedded;
 pub(crate) mod fixture;
 mod ledger;
 mod nats;
+mod nats_clocks;
 mod nats_faults;
 mod nats_refusals;
 pub(crate) mod nats_server;

@@ -115,6 +115,7 @@ pub(super) fn job(status: JobStatus) -> Job {
         attempt: 0,
         started_at: None,
         finished_at: None,
+        duration: None,
         result: None,
         error: None,
     };
@@ -124,6 +125,7 @@ pub(super) fn job(status: JobStatus) -> Job {
         attempt: 1,
         started_at: Some(at(1)),
         finished_at: Some(at(3)),
+        duration: Some(Duration::from_secs(2)),
         result: Some(ResultDocument::from_json(r#"{"hostname":"web-01","labels":{}}"#.to_owned()).expect("JSON")),
         ..waiting.clone()
     };
@@ -148,12 +150,13 @@ pub(super) fn worker(hostname: &str, state: WorkerState) -> Worker {
         commands_enabled: false,
         started_at: at(0),
         last_heartbeat_at: at(60),
+        clock_offset: jiff::SignedDuration::from_millis(-1_500),
     }
 }
 
 /// Two jobs were ever accepted: one failed, one waits for three seconds.
 pub(super) fn stats() -> QueueStats {
-    let mut stats = QueueStats { taken_at: at(3), depth: 1, oldest_queued_at: Some(at(0)), ..QueueStats::default() };
+    let mut stats = QueueStats { depth: 1, oldest_waiting: Some(Duration::from_secs(3)), ..QueueStats::default() };
     let kind = OperationKind::NodeHostnameGet.index();
     stats.jobs[kind][JobStatus::Queued.index()] = 1;
     stats.jobs[kind][JobStatus::Failed.index()] = 1;

@@ -20,6 +20,7 @@ fn shown(hostname: &str, state: &str) -> Value {
         "commands_enabled": false,
         "started_at": "2027-01-15T08:00:00Z",
         "last_heartbeat_at": "2027-01-15T08:01:00Z",
+        "clock_offset_seconds": -1.5,
     })
 }
 

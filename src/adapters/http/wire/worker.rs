@@ -33,6 +33,8 @@ pub(in crate::adapters::http) struct Worker {
     /// When it last said that it lives.
     #[schemars(with = "DateTime")]
     last_heartbeat_at: Timestamp,
+    /// How far the clock of its host is ahead of the clock of this process, in seconds; negative when it is behind.
+    clock_offset_seconds: f64,
 }
 
 impl From<domain::Worker> for Worker {
@@ -47,6 +49,7 @@ impl From<domain::Worker> for Worker {
             commands_enabled: worker.commands_enabled,
             started_at: worker.started_at,
             last_heartbeat_at: worker.last_heartbeat_at,
+            clock_offset_seconds: worker.clock_offset.as_secs_f64(),
         }
     }
 }

@@ -48,6 +48,16 @@ pub const WORKER_LAST_HEARTBEAT: Family = Family::new(
 .labels(&[WORKER])
 .same_everywhere();
 
+/// Wrong clocks.
+pub const WORKER_CLOCK_OFFSET: Family = Family::new(
+    Kind::ObservableGauge,
+    "osapi.worker.clock_offset",
+    "osapi_worker_clock_offset_seconds",
+    "s",
+    "How far the clock of a connected worker's host is ahead of this process's clock; negative when it is behind.",
+)
+.labels(&[WORKER]);
+
 /// System health.
 pub const COMPONENT_UP: Family = Family::new(
     Kind::ObservableGauge,
@@ -65,6 +75,17 @@ pub const QUEUE_DEPTH: Family = Family::new(
     "osapi_queue_depth",
     "{execution}",
     "Executions that wait. Every API process reports the whole queue: use max().",
+)
+.same_everywhere();
+
+/// Work that no connected worker can take.
+pub const QUEUE_ABSENT_HOSTS: Family = Family::new(
+    Kind::ObservableGauge,
+    "osapi.queue.absent_hosts",
+    "osapi_queue_absent_hosts",
+    "{host}",
+    "Hosts that executions wait for and that have no connected worker. Every API process reports the whole fleet: use \
+     max().",
 )
 .same_everywhere();
 

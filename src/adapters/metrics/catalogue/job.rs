@@ -126,6 +126,25 @@ pub const QUEUE_RECONNECTS: Family = Family::new(
     "Times that this process found the queue again after it had lost its connection; always 0 for an embedded queue.",
 );
 
+/// How far this process's answers lag.
+pub const QUEUE_COPY_LAG: Family = Family::new(
+    Kind::Gauge,
+    "osapi.queue.copy_lag_records",
+    "osapi_queue_copy_lag_records",
+    "{record}",
+    "Records of the queue that this process's copy of the jobs lacks; 0 while it lags by less than 2 s, and for an \
+     embedded queue.",
+);
+
+/// A bug that did not stop the process.
+pub const TASK_PANICS: Family = Family::new(
+    Kind::Counter,
+    "osapi.task.panics",
+    "osapi_task_panics_total",
+    "{panic}",
+    "Background tasks of the queue that panicked and were started again.",
+);
+
 /// Health of store or broker.
 pub const QUEUE_OPERATION_DURATION: Family = Family::new(
     Kind::Histogram,

@@ -1,13 +1,15 @@
 //! The series that are read from the snapshot of the fleet. A part that is absent has none, except that
 //! `osapi_queue_connected` says so.
 
+use std::collections::HashSet;
+
 use super::{
     instruments::{Instruments, exact, labels},
     observation::Observation,
 };
 use crate::{
     adapters::metrics::catalogue::{Family, fleet},
-    domain::{JobStatus, QueueStats, Worker},
+    domain::{Hostname, JobStatus, QueueStats, Worker},
     ports::driven::QueueInfo,
 };
 
@@ -59,6 +61,14 @@ fn register_workers(instruments: &Instruments) {
     });
     from_workers(instruments, &fleet::WORKER_SLOTS, |worker| f64::from(worker.slots));
     from_workers(instruments, &fleet::WORKER_SLOTS_USED, |worker| f64::from(worker.slots_used));
+    from_workers(instruments, &fleet::WORKER_CLOCK_OFFSET, |worker| worker.clock_offset.as_secs_f64());
+    instruments.observable(&fleet::QUEUE_ABSENT_HOSTS, |observation, series| {
+        if let (Some(stats), Some(workers)) = (&observation.fleet.queue, &observation.fleet.workers) {
+            let connected: HashSet<&Hostname> = workers.iter().map(|worker| &worker.hostname).collect();
+            let absent = stats.hosts_waited_for.iter().filter(|host| !connected.contains(host)).count();
+            series(exact(absent as u64), &[]);
+        }
+    });
     from_workers(instruments, &fleet::WORKER_LAST_HEARTBEAT, |worker| {
         worker.last_heartbeat_at.as_duration().as_secs_f64()
     });

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use opentelemetry::metrics::Histogram;
+use opentelemetry::metrics::{Gauge, Histogram};
 
 use super::{
-    instruments::{BoundCount, BoundLevel, BoundTimes, Instruments, labels},
+    instruments::{BoundCount, BoundLevel, BoundTimes, Instruments, exact, labels},
     lazy::Lazy,
 };
 use crate::{
@@ -24,6 +24,8 @@ pub(super) struct JobSeries {
     rejected: [BoundCount; RejectionReason::ALL.len()],
     redelivered: ByOperation<BoundCount>,
     reconnects: BoundCount,
+    copy_lag: Gauge<f64>,
+    task_panics: BoundCount,
     stale_results: BoundCount,
     durations: Histogram<f64>,
     duration: ByOperation<[Lazy<BoundTimes>; ExecutionStatus::ALL.len()]>,
@@ -48,6 +50,8 @@ impl JobSeries {
             counter.add(0);
             counter
         };
+        let copy_lag = instruments.gauge(&job::QUEUE_COPY_LAG);
+        copy_lag.record(0.0, &[]);
         Self {
             created: OperationKind::ALL.map(|operation| created.bind(&labels(&job::CREATED, [operation.name()]))),
             completed: OperationKind::ALL.map(|operation| {
@@ -61,6 +65,8 @@ impl JobSeries {
             redelivered: OperationKind::ALL
                 .map(|operation| redelivered.bind(&labels(&job::REDELIVERED, [operation.name()]))),
             reconnects: unlabelled(&job::QUEUE_RECONNECTS),
+            copy_lag,
+            task_panics: unlabelled(&job::TASK_PANICS),
             stale_results: unlabelled(&job::STALE_RESULTS),
             durations: instruments.histogram(&job::DURATION),
             duration: OperationKind::ALL.map(|_| ExecutionStatus::ALL.map(|_| Lazy::new())),
@@ -116,6 +122,14 @@ impl JobSeries {
 
     pub(super) fn reconnected(&self) {
         self.reconnects.add(1);
+    }
+
+    pub(super) fn copy_lag(&self, records: u64) {
+        self.copy_lag.record(exact(records), &[]);
+    }
+
+    pub(super) fn task_panicked(&self) {
+        self.task_panics.add(1);
     }
 
     pub(super) fn stale_result(&self) {

@@ -117,6 +117,14 @@ impl MetricsPort for OtelMetrics {
         self.jobs.reconnected();
     }
 
+    fn queue_copy_lag(&self, records: u64) {
+        self.jobs.copy_lag(records);
+    }
+
+    fn task_panicked(&self) {
+        self.jobs.task_panicked();
+    }
+
     fn stale_result(&self) {
         self.jobs.stale_result();
     }

@@ -4,7 +4,7 @@ use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::{Path, PathBuf},
+    path::Path,
     thread,
     time::Duration,
 };
@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::open_error::OpenError;
 use crate::{
-    adapters::queue::store::{VERSION, keep_prepared, migrate, version},
+    adapters::queue::store::{LOG_BYTES, StoreFiles, VERSION, keep_prepared, migrate, version},
     ports::driven::Durability,
 };
 
@@ -23,7 +23,7 @@ const CHECK: Duration = Duration::from_millis(500);
 /// A store that is ours, checked and up to date.
 pub(super) struct Booted {
     pub(super) connection: Connection,
-    pub(super) file: PathBuf,
+    pub(super) files: StoreFiles,
     /// Held as long as the store is open.
     pub(super) lock: File,
 }
@@ -51,6 +51,7 @@ pub(super) fn boot(directory: &Path, durability: Durability) -> Result<Booted, O
     let mut connection = Connection::open(&file).map_err(store)?;
     keep_prepared(&connection).map_err(store)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(store)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES).map_err(store)?;
     let synchronous = match durability {
         Durability::PowerLoss => "FULL",
         Durability::ProcessCrash => "NORMAL",
@@ -59,7 +60,8 @@ pub(super) fn boot(directory: &Path, durability: Durability) -> Result<Booted, O
     connection.pragma_update(None, "temp_store", "MEMORY").map_err(store)?;
     migrate(&mut connection).map_err(store)?;
     connection.pragma_update(None, "foreign_keys", "ON").map_err(store)?;
-    Ok(Booted { connection, file, lock })
+    let files = StoreFiles::of(&file).map_err(files(&file))?;
+    Ok(Booted { connection, files, lock })
 }
 
 /// Makes sure that no other process uses the directory.

@@ -2,7 +2,7 @@
 
 use crate::{
     adapters::queue::{leases::Lease, store::Deltas},
-    domain::JobId,
+    domain::{Hostname, JobId},
     ports::{driven::ClaimToken, driving::JobEvent},
 };
 
@@ -23,7 +23,9 @@ pub(super) struct Effects {
     pub(super) cancelled: Vec<ClaimToken>,
     /// Jobs that ended or were removed.
     pub(super) ended: Vec<JobId>,
-    /// The earliest deadline of what began to wait, in microseconds.
+    /// Hosts that drain from now on, or no more.
+    pub(super) draining: Vec<(Hostname, bool)>,
+    /// The earliest deadline of what began to wait, in steady time.
     pub(super) waits_until: Option<i64>,
 }
 
@@ -37,6 +39,7 @@ impl Effects {
         self.fenced.extend(other.fenced);
         self.cancelled.extend(other.cancelled);
         self.ended.extend(other.ended);
+        self.draining.extend(other.draining);
         self.waits_until = earliest(self.waits_until, other.waits_until);
     }
 }

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     adapters::queue::{
         leases::Leases,
-        store::{self, Counters, NewRows, Readers, draining, stats},
+        store::{self, Counters, NewRows, Readers, SteadyTime, draining, stats},
         waiters::Waiters,
     },
     domain::{Hostname, Idempotency, InstanceId, Job, JobId, QueueStats, Worker},
@@ -44,10 +44,10 @@ const BACKLOG: usize = 4_096;
 pub struct EmbeddedQueue {
     commands: SyncSender<Command>,
     readers: Arc<Readers>,
-    registry: Registry,
+    registry: Arc<Registry>,
     leases: Arc<Leases<i64>>,
     waiters: Arc<Waiters>,
-    clock: Arc<dyn Clock>,
+    time: Arc<SteadyTime>,
     durability: Durability,
     writer: Mutex<Option<Opened>>,
 }
@@ -76,22 +76,27 @@ impl EmbeddedQueue {
         clock: Arc<dyn Clock>,
         events: Arc<dyn JobEvents>,
     ) -> Result<Arc<Self>, OpenError> {
-        let Booted { connection, file, lock } = boot(&config.data_dir, config.durability)?;
+        let Booted { connection, files, lock } = boot(&config.data_dir, config.durability)?;
+        let file = files.path().to_owned();
         let unreadable = |source| OpenError::Store { file: file.clone(), source };
         let counters = Counters::load(&connection).map_err(unreadable)?;
         let draining = draining(&connection).map_err(unreadable)?;
         let durability = config.durability;
-        let leases = Arc::new(Leases::new(config.lease));
+        let time = Arc::new(SteadyTime::open(&connection, Arc::clone(&clock)).map_err(unreadable)?);
+        let leases = Arc::new(Leases::new(config.lease, Arc::clone(&clock)));
+        let registry = Arc::new(Registry::new(draining, clock));
         let waiters = Arc::new(Waiters::default());
-        let files = |source| OpenError::Files { path: file.clone(), source };
-        let readers = Arc::new(Readers::start(&file).map_err(files)?);
+        let unusable = |source| OpenError::Files { path: file.clone(), source };
+        let readers = Arc::new(Readers::start(&files).map_err(unusable)?);
         let (commands, received) = sync_channel(BACKLOG);
         let mut writer = Writer {
             connection,
             commands: received,
             back: commands.clone(),
             config,
-            clock: Arc::clone(&clock),
+            time: Arc::clone(&time),
+            files,
+            registry: Arc::clone(&registry),
             events,
             leases: Arc::clone(&leases),
             waiters: Arc::clone(&waiters),
@@ -99,15 +104,16 @@ impl EmbeddedQueue {
             counters,
             due: Due::default(),
         };
-        writer.recover().map_err(|error| files(std::io::Error::other(error)))?;
-        let thread = thread::Builder::new().name("queue-writer".to_owned()).spawn(|| writer.work()).map_err(files)?;
+        writer.recover().map_err(|error| unusable(std::io::Error::other(error)))?;
+        let thread =
+            thread::Builder::new().name("queue-writer".to_owned()).spawn(|| writer.work()).map_err(unusable)?;
         Ok(Arc::new(Self {
             commands,
             readers,
-            registry: Registry::new(draining),
+            registry,
             leases,
             waiters,
-            clock,
+            time,
             durability,
             writer: Mutex::new(Some(Opened { thread, lock })),
         }))
@@ -175,7 +181,7 @@ impl JobQueue for EmbeddedQueue {
 
     async fn submit(&self, submission: Submission) -> Result<Submitted, QueueError> {
         let idempotency = submission.idempotency.clone();
-        let (rows, job) = NewRows::of(submission)?;
+        let (rows, job) = NewRows::of(submission, self.time.moment())?;
         let id = job.summary.id;
         self.waiters.expect(id);
         let accepted = self.ask(|answer| Command::Submit(Box::new(rows), idempotency, answer)).await;
@@ -205,8 +211,8 @@ impl JobQueue for EmbeddedQueue {
     }
 
     async fn stats(&self) -> Result<QueueStats, QueueError> {
-        let clock = Arc::clone(&self.clock);
-        self.readers.read(move |connection| stats(connection, &*clock)).await
+        let time = Arc::clone(&self.time);
+        self.readers.read(move |connection| stats(connection, &time)).await
     }
 
     async fn ended(&self, id: JobId) -> Result<Option<Job>, QueueError> {
@@ -253,7 +259,7 @@ impl JobQueue for EmbeddedQueue {
 #[async_trait]
 impl WorkerRegistry for EmbeddedQueue {
     async fn heartbeat(&self, worker: Worker) -> Result<(), QueueError> {
-        self.registry.heartbeat(worker, self.clock.now())
+        self.registry.heartbeat(worker)
     }
 
     async fn leave(&self, hostname: &Hostname, instance: InstanceId) -> Result<(), QueueError> {
@@ -262,7 +268,7 @@ impl WorkerRegistry for EmbeddedQueue {
     }
 
     async fn connected(&self) -> Result<Vec<Worker>, QueueError> {
-        Ok(self.registry.connected(self.clock.now(), |hostname| self.leases.used_by(hostname)))
+        Ok(self.registry.connected(|hostname| self.leases.used_by(hostname)))
     }
 
     async fn set_draining(&self, hostname: &Hostname, draining: bool) -> Result<Option<Worker>, QueueError> {
@@ -271,7 +277,6 @@ impl WorkerRegistry for EmbeddedQueue {
             return Ok(None);
         }
         self.ask(|answer| Command::Drain(hostname.clone(), draining, answer)).await?;
-        self.registry.set_draining(hostname, draining);
         Ok(worker(self.connected().await?))
     }
 }

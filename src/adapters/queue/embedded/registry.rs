@@ -2,33 +2,32 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use jiff::Timestamp;
-
 use crate::{
-    domain::{Hostname, InstanceId, Worker, WorkerState},
-    ports::driven::{QueueError, QueueErrorKind},
+    domain::{Hostname, InstanceId, Worker, WorkerState, worker::is_connected},
+    ports::driven::{Clock, QueueError, QueueErrorKind},
 };
 
 /// The workers. They are as mortal as the process, so memory is where they are kept; whether a host drains is kept in
-/// the store beside.
-#[derive(Debug, Default)]
+/// the store beside, whose writer says it here in the order in which it is decided.
 pub(super) struct Registry {
+    clock: Arc<dyn Clock>,
     known: Mutex<Known>,
 }
 
-#[derive(Debug, Default)]
 struct Known {
-    workers: BTreeMap<String, Worker>,
+    /// Each with the uptime of the host at its last heartbeat.
+    workers: BTreeMap<String, (Worker, Duration)>,
     draining: HashSet<Hostname>,
 }
 
 impl Registry {
     /// With the hosts that drain.
-    pub(super) fn new(draining: HashSet<Hostname>) -> Self {
-        Self { known: Mutex::new(Known { workers: BTreeMap::new(), draining }) }
+    pub(super) fn new(draining: HashSet<Hostname>, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, known: Mutex::new(Known { workers: BTreeMap::new(), draining }) }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -36,34 +35,34 @@ impl Registry {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn heartbeat(&self, mut worker: Worker, now: Timestamp) -> Result<(), QueueError> {
-        let mut known = self.known();
+    pub(super) fn heartbeat(&self, mut worker: Worker) -> Result<(), QueueError> {
+        let (now, mut known) = (self.clock.uptime().elapsed, self.known());
         let name = worker.hostname.to_string();
-        let other = known.workers.get(&name).filter(|other| other.instance != worker.instance);
-        if other.is_some_and(|other| other.is_connected(now)) {
+        let other = known.workers.get(&name).filter(|(other, _)| other.instance != worker.instance);
+        if other.is_some_and(|(_, heard)| is_connected(now.saturating_sub(*heard))) {
             let message = format!("another live worker has the hostname {name}");
             return Err(QueueError::new(QueueErrorKind::HostnameTaken, message));
         }
-        worker.last_heartbeat_at = now;
-        known.workers.insert(name, worker);
-        known.workers.retain(|_, worker| worker.is_connected(now));
+        worker.last_heartbeat_at = self.clock.now();
+        known.workers.insert(name, (worker, now));
+        known.workers.retain(|_, (_, heard)| is_connected(now.saturating_sub(*heard)));
         Ok(())
     }
 
     pub(super) fn leave(&self, hostname: &Hostname, instance: InstanceId) {
         let mut known = self.known();
         let name = hostname.to_string();
-        if known.workers.get(&name).is_some_and(|worker| worker.instance == instance) {
+        if known.workers.get(&name).is_some_and(|(worker, _)| worker.instance == instance) {
             known.workers.remove(&name);
         }
     }
 
     /// The connected workers, ordered by hostname.
-    pub(super) fn connected(&self, now: Timestamp, slots_used: impl Fn(&Hostname) -> usize) -> Vec<Worker> {
-        let known = self.known();
-        let connected = known.workers.values().filter(|worker| worker.is_connected(now));
+    pub(super) fn connected(&self, slots_used: impl Fn(&Hostname) -> usize) -> Vec<Worker> {
+        let (now, known) = (self.clock.uptime().elapsed, self.known());
+        let connected = known.workers.values().filter(|(_, heard)| is_connected(now.saturating_sub(*heard)));
         connected
-            .map(|worker| {
+            .map(|(worker, _)| {
                 let draining = known.draining.contains(&worker.hostname);
                 Worker {
                     state: if draining { WorkerState::Draining } else { WorkerState::Ready },
@@ -74,6 +73,7 @@ impl Registry {
             .collect()
     }
 
+    /// Said by the writer when it is durable.
     pub(super) fn set_draining(&self, hostname: &Hostname, draining: bool) {
         let mut known = self.known();
         if draining {
@@ -86,11 +86,36 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::domain::{Labels, worker::HEARTBEAT_EXPIRY};
+    use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::SeqCst};
 
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + second).expect("in range")
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::*;
+    use crate::{
+        domain::{Labels, worker::HEARTBEAT_EXPIRY},
+        ports::driven::Uptime,
+    };
+
+    /// A host whose clocks the test sets, in seconds.
+    #[derive(Default)]
+    struct Host {
+        day: AtomicI64,
+        uptime: AtomicU64,
+    }
+
+    impl Clock for Host {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_second(1_800_000_000 + self.day.load(SeqCst)).expect("in range")
+        }
+
+        fn uptime(&self) -> Uptime {
+            Uptime { boot: uuid::Uuid::nil(), elapsed: Duration::from_secs(self.uptime.load(SeqCst)) }
+        }
+    }
+
+    fn registry() -> (Registry, Arc<Host>) {
+        let host: Arc<Host> = Arc::default();
+        (Registry::new(HashSet::new(), Arc::clone(&host) as _), host)
     }
 
     fn worker(instance: u128) -> Worker {
@@ -103,38 +128,55 @@ mod tests {
             slots_used: 0,
             version: "0.0.0".to_owned(),
             commands_enabled: false,
-            started_at: at(0),
-            last_heartbeat_at: at(0),
+            started_at: Timestamp::UNIX_EPOCH,
+            last_heartbeat_at: Timestamp::UNIX_EPOCH,
+            clock_offset: SignedDuration::ZERO,
         }
     }
 
     #[test]
     fn a_worker_leaves_the_list_after_three_missed_heartbeats() {
-        let registry = Registry::default();
-        registry.heartbeat(worker(1), at(0)).expect("enters");
-        let last = i64::try_from(HEARTBEAT_EXPIRY.as_secs()).expect("small");
-        assert_eq!(registry.connected(at(last), |_| 2).len(), 1);
-        assert!(registry.connected(at(last + 1), |_| 2).is_empty());
+        let (registry, host) = registry();
+        registry.heartbeat(worker(1)).expect("enters");
+        host.uptime.fetch_add(HEARTBEAT_EXPIRY.as_secs(), SeqCst);
+        assert_eq!(registry.connected(|_| 2).len(), 1);
+        host.uptime.fetch_add(1, SeqCst);
+        assert!(registry.connected(|_| 2).is_empty());
+    }
+
+    #[test]
+    fn a_time_of_day_that_is_set_changes_nothing() {
+        let (registry, host) = registry();
+        registry.heartbeat(worker(1)).expect("enters");
+        for step in [3_600, -7_200] {
+            host.day.fetch_add(step, SeqCst);
+            assert_eq!(registry.connected(|_| 0).len(), 1);
+            assert!(registry.heartbeat(worker(2)).is_err(), "the first one lives");
+        }
+        host.uptime.fetch_add(HEARTBEAT_EXPIRY.as_secs() + 1, SeqCst);
+        assert!(registry.connected(|_| 0).is_empty());
     }
 
     #[test]
     fn a_live_namesake_is_refused_and_a_silent_one_replaced() {
-        let registry = Registry::default();
-        registry.heartbeat(worker(1), at(0)).expect("enters");
-        let refused = registry.heartbeat(worker(2), at(5)).expect_err("it lives");
+        let (registry, host) = registry();
+        registry.heartbeat(worker(1)).expect("enters");
+        host.uptime.fetch_add(5, SeqCst);
+        let refused = registry.heartbeat(worker(2)).expect_err("it lives");
         assert_eq!(refused.kind(), QueueErrorKind::HostnameTaken);
-        registry.heartbeat(worker(2), at(16)).expect("the first is silent");
+        host.uptime.fetch_add(11, SeqCst);
+        registry.heartbeat(worker(2)).expect("the first is silent");
         // The first one's farewell does not remove the second.
         registry.leave(&worker(1).hostname, worker(1).instance);
-        assert_eq!(registry.connected(at(16), |_| 0)[0].instance, worker(2).instance);
+        assert_eq!(registry.connected(|_| 0)[0].instance, worker(2).instance);
     }
 
     #[test]
     fn draining_and_used_slots_are_shown() {
-        let registry = Registry::default();
-        registry.heartbeat(worker(1), at(0)).expect("enters");
+        let (registry, _) = registry();
+        registry.heartbeat(worker(1)).expect("enters");
         registry.set_draining(&worker(1).hostname, true);
-        let shown = registry.connected(at(1), |_| 2);
+        let shown = registry.connected(|_| 2);
         assert_eq!((shown[0].state, shown[0].slots_used), (WorkerState::Draining, 2));
     }
 }

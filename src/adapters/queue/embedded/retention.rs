@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::effects::{Effects, earliest};
 use crate::{
     adapters::queue::{
         Retention,
-        store::{Counters, Ended, micros},
+        store::{Counters, Ended, LOG_BYTES, whole},
     },
     domain::JobId,
     ports::driven::Deleted,
@@ -22,50 +21,70 @@ const KEY_AGE: Duration = Duration::from_hours(24);
 /// Sweeps are not closer together than this, unless there is more to remove.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Removes some of what is over. Returns when there is more to do, in microseconds; none when nothing is kept that
-/// could become old.
+/// What decides about what is over.
+#[derive(Clone, Copy)]
+pub(super) struct Held<'a> {
+    pub(super) retention: &'a Retention,
+    pub(super) counters: &'a Counters,
+    /// Length of the write-ahead log.
+    pub(super) log: u64,
+}
+
+impl Held<'_> {
+    /// Bytes that the store takes, about: those of the records, and of a log that is longer than it should be.
+    fn bytes(&self) -> i64 {
+        self.counters.bytes.saturating_add(limit(self.log.saturating_sub(LOG_BYTES)))
+    }
+
+    /// Whether there is more than may be kept, whatever its age.
+    pub(super) fn over_limits(&self) -> bool {
+        let terminal = self.counters.terminal();
+        terminal > limit(self.retention.max_jobs) || (terminal > 0 && self.bytes() > limit(self.retention.max_bytes))
+    }
+}
+
+/// When a job that ends now becomes too old.
+pub(super) fn too_old_at(now: i64, retention: &Retention) -> i64 {
+    now.saturating_add(whole(retention.age.max(PAUSE)))
+}
+
+/// Removes some of what is over. Returns when there is more to do, in steady time; none when nothing is kept that could
+/// become old.
 pub(super) fn sweep(
     connection: &Connection,
-    now: Timestamp,
-    retention: &Retention,
-    counters: &Counters,
+    now: i64,
+    held: Held<'_>,
     effects: &mut Effects,
 ) -> rusqlite::Result<Option<i64>> {
-    let oldest_kept = micros(now) - length(retention.age);
-    let mut removed = remove_ended(connection, oldest_kept, CHUNK, effects)?;
+    let Held { retention, counters, .. } = held;
+    let mut removed = remove_ended(connection, now.saturating_sub(whole(retention.age)), CHUNK, effects)?;
     let over = counters.terminal() + ended_removed(effects) - limit(retention.max_jobs);
     if removed == 0 && over > 0 {
         removed = remove_ended(connection, i64::MAX, over.min(CHUNK), effects)?;
     }
-    if removed == 0 && counters.bytes + effects.deltas.bytes > limit(retention.max_bytes) {
+    if removed == 0 && held.bytes() + effects.deltas.bytes > limit(retention.max_bytes) {
         removed = remove_ended(connection, i64::MAX, CHUNK / 4, effects)?;
     }
-    let keys = length(retention.age.max(KEY_AGE));
+    let keys = whole(retention.age.max(KEY_AGE));
     let forgotten = connection
         .prepare_cached(
             "DELETE FROM idempotency WHERE (subject, key) IN \
-             (SELECT subject, key FROM idempotency WHERE created_at <= ?1 LIMIT ?2)",
+             (SELECT subject, key FROM idempotency WHERE made <= ?1 LIMIT ?2)",
         )?
-        .execute((micros(now) - keys, CHUNK))?;
+        .execute((now.saturating_sub(keys), CHUNK))?;
     if removed > 0 || forgotten > 0 {
-        return Ok(Some(micros(now)));
+        return Ok(Some(now));
     }
     let first_end: Option<i64> = connection
-        .prepare_cached("SELECT min(finished_at) FROM job WHERE finished_at IS NOT NULL")?
+        .prepare_cached("SELECT min(ended) FROM job WHERE ended IS NOT NULL")?
         .query_row([], |row| row.get(0))?;
     let first_key: Option<i64> =
-        connection.prepare_cached("SELECT min(created_at) FROM idempotency")?.query_row([], |row| row.get(0))?;
+        connection.prepare_cached("SELECT min(made) FROM idempotency")?.query_row([], |row| row.get(0))?;
     let next = earliest(
-        first_end.map(|at| at.saturating_add(length(retention.age))),
+        first_end.map(|at| at.saturating_add(whole(retention.age))),
         first_key.map(|at| at.saturating_add(keys)),
     );
-    Ok(next.map(|at| at.max(micros(now) + length(PAUSE))))
-}
-
-/// Whether there is more than may be kept, whatever its age.
-pub(super) fn over_limits(retention: &Retention, counters: &Counters) -> bool {
-    let terminal = counters.terminal();
-    terminal > limit(retention.max_jobs) || (terminal > 0 && counters.bytes > limit(retention.max_bytes))
+    Ok(next.map(|at| at.max(now + whole(PAUSE))))
 }
 
 /// Removes a job that somebody asked to remove.
@@ -78,7 +97,7 @@ pub(super) fn delete(connection: &Connection, id: JobId, effects: &mut Effects) 
     Ok(Deleted::Done)
 }
 
-/// Removes the jobs that ended first, of those that ended until then.
+/// Removes the jobs that ended first, of those that ended until then, in steady time.
 fn remove_ended(connection: &Connection, until: i64, at_most: i64, effects: &mut Effects) -> rusqlite::Result<usize> {
     let jobs = Ended::first(connection, until, at_most)?;
     for job in &jobs {
@@ -90,10 +109,6 @@ fn remove_ended(connection: &Connection, until: i64, at_most: i64, effects: &mut
 /// What the effects say about jobs that were removed in this transaction: a negative number.
 fn ended_removed(effects: &Effects) -> i64 {
     effects.deltas.terminal()
-}
-
-fn length(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn limit(value: u64) -> i64 {

@@ -4,8 +4,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{command::Accepted, effects::Effects};
 use crate::{
-    adapters::queue::store::{NewRows, as_id, micros},
-    domain::{Idempotency, JobId, NewJob},
+    adapters::queue::store::{NewRows, as_id},
+    domain::{Idempotency, JobId},
     ports::driving::JobEvent,
 };
 
@@ -40,25 +40,25 @@ pub(super) fn submit(
     }
     rows.insert(connection)?;
     if let Some(idempotency) = idempotency {
-        remember(connection, idempotency, &rows.job)?;
+        remember(connection, idempotency, rows)?;
     }
     effects.deltas.add(&deltas);
     effects.events.push(JobEvent::Created { operation: rows.job.operation.kind() });
-    effects.waits_until = Some(micros(rows.job.deadline_at));
+    effects.waits_until = Some(rows.expires());
     Ok(Accepted::Created)
 }
 
-fn remember(connection: &Connection, idempotency: &Idempotency, job: &NewJob) -> rusqlite::Result<()> {
+fn remember(connection: &Connection, idempotency: &Idempotency, rows: &NewRows) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO idempotency (subject, key, fingerprint, job_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO idempotency (subject, key, fingerprint, job_id, made) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
         .execute(params![
             idempotency.subject,
             idempotency.key.as_str(),
             idempotency.fingerprint.as_uuid().as_bytes(),
-            job.id.as_uuid().as_bytes(),
-            micros(job.created_at),
+            rows.job.id.as_uuid().as_bytes(),
+            rows.accepted,
         ])
         .map(drop)
 }

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::effects::{Effects, earliest};
 use crate::{
-    adapters::queue::store::{as_id, micros, word},
+    adapters::queue::store::{Moment, as_id, between, whole, word},
     domain::{
         Effect, ErrorKind, ExecutionEvent, ExecutionState, ExecutionStatus, JobId, JobStatus, OperationKind,
         ResultDocument, Tally,
@@ -21,18 +20,22 @@ pub(super) struct Run {
     pub(super) job_id: JobId,
     pub(super) token: Option<ClaimToken>,
     pub(super) operation: OperationKind,
-    pub(super) created_at: i64,
+    /// When its job was accepted, in steady time.
+    pub(super) accepted: i64,
     state: ExecutionState,
     attempt: u32,
     any: bool,
     worker: Option<String>,
     started_at: Option<i64>,
-    deadline_at: i64,
+    /// When it was last claimed, in steady time.
+    claimed: Option<i64>,
+    /// When it stops waiting, in steady time.
+    pub(super) expires: i64,
     job_status: JobStatus,
 }
 
-const RUN: &str = "SELECT e.id, e.job_id, e.token, j.operation, j.created_at, e.status, e.cancel_requested, j.effect, \
-                   e.attempt, j.max_attempts, e.slot, e.worker, e.started_at, e.deadline_at, j.status \
+const RUN: &str = "SELECT e.id, e.job_id, e.token, j.operation, e.accepted, e.status, e.cancel_requested, j.effect, \
+                   e.attempt, j.max_attempts, e.slot, e.worker, e.started_at, e.expires, j.status, e.claimed \
                    FROM execution e JOIN job j ON j.id = e.job_id";
 
 fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
@@ -42,7 +45,7 @@ fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
         job_id: as_id(row.get(1)?)?,
         token: row.get::<_, Option<i64>>(2)?.map(token_of),
         operation: word(row, 3, |name| OperationKind::from_name(name).ok(), "an unknown operation")?,
-        created_at: row.get(4)?,
+        accepted: row.get(4)?,
         state: ExecutionState {
             status: word(row, 5, ExecutionStatus::from_word, "an unknown status")?,
             cancel_requested: row.get(6)?,
@@ -53,8 +56,9 @@ fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
         any: row.get_ref(10)?.as_str()? == "_any",
         worker: row.get(11)?,
         started_at: row.get(12)?,
-        deadline_at: row.get(13)?,
+        expires: row.get(13)?,
         job_status: word(row, 14, JobStatus::from_word, "an unknown status")?,
+        claimed: row.get(15)?,
     })
 }
 
@@ -84,20 +88,20 @@ pub(super) fn running_rows(connection: &Connection) -> rusqlite::Result<Vec<i64>
         .collect()
 }
 
-/// The rows of the executions that waited beyond their deadline, the first of them.
-pub(super) fn rows_past_deadline(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<i64>> {
+/// The rows of the executions that waited beyond their deadline at this steady time, the first of them.
+pub(super) fn rows_past_deadline(connection: &Connection, now: i64) -> rusqlite::Result<Vec<i64>> {
     connection
         .prepare_cached(
-            "SELECT id FROM execution WHERE status = 'queued' AND deadline_at <= ?1 ORDER BY deadline_at LIMIT 500",
+            "SELECT id FROM execution WHERE status = 'queued' AND expires <= ?1 ORDER BY expires LIMIT 500",
         )?
-        .query_map([micros(now)], |row| row.get(0))?
+        .query_map([now], |row| row.get(0))?
         .collect()
 }
 
-/// The earliest deadline of an execution that waits.
+/// The earliest deadline of an execution that waits, in steady time.
 pub(super) fn earliest_deadline(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     connection
-        .prepare_cached("SELECT min(deadline_at) FROM execution WHERE status = 'queued'")?
+        .prepare_cached("SELECT min(expires) FROM execution WHERE status = 'queued'")?
         .query_row([], |row| row.get(0))
 }
 
@@ -117,7 +121,7 @@ pub(super) struct Detail<'a> {
 /// Applies an event to an execution. `false` when it cannot happen any more; then nothing changes.
 pub(super) fn apply(
     connection: &Connection,
-    now: Timestamp,
+    now: Moment,
     run: &Run,
     event: ExecutionEvent,
     detail: &Detail<'_>,
@@ -133,7 +137,7 @@ pub(super) fn apply(
         ExecutionStatus::Running => claim(connection, now, run, detail)?,
         ExecutionStatus::Queued => {
             requeue(connection, now, run, event, decision.refund_attempt)?;
-            effects.waits_until = earliest(effects.waits_until, Some(run.deadline_at));
+            effects.waits_until = earliest(effects.waits_until, Some(run.expires));
         }
         _ => end(connection, now, run, (to, decision.error), detail)?,
     }
@@ -154,21 +158,21 @@ pub(super) fn apply(
     Ok(true)
 }
 
-fn claim(connection: &Connection, now: Timestamp, run: &Run, detail: &Detail<'_>) -> rusqlite::Result<()> {
+fn claim(connection: &Connection, now: Moment, run: &Run, detail: &Detail<'_>) -> rusqlite::Result<()> {
     let Some((worker, token)) = detail.claim else { return Err(rusqlite::Error::InvalidQuery) };
     connection
         .prepare_cached(
             "UPDATE execution SET status = 'running', worker = ?2, token = ?3, attempt = ?4, started_at = ?5, \
-             cancel_requested = 0 WHERE id = ?1",
+             claimed = ?6, cancel_requested = 0 WHERE id = ?1",
         )?
-        .execute(params![run.row, worker, token.0.cast_signed(), run.attempt + 1, micros(now)])?;
+        .execute(params![run.row, worker, token.0.cast_signed(), run.attempt + 1, now.at, now.steady])?;
     Ok(())
 }
 
 /// Back to the queue; the attempt that ended becomes history, unless it never began.
 fn requeue(
     connection: &Connection,
-    now: Timestamp,
+    now: Moment,
     run: &Run,
     event: ExecutionEvent,
     refund: bool,
@@ -184,16 +188,16 @@ fn requeue(
         let id = run.job_id.as_uuid();
         history.execute(params![
             id.as_bytes(),
-            run.started_at.unwrap_or_default(),
+            run.started_at.unwrap_or(now.at),
             "started",
             run.worker,
             None::<&str>
         ])?;
-        history.execute(params![id.as_bytes(), micros(now), "requeued", run.worker, why])?;
+        history.execute(params![id.as_bytes(), now.at, "requeued", run.worker, why])?;
     }
     connection
         .prepare_cached(
-            "UPDATE execution SET status = 'queued', token = NULL, started_at = NULL, cancel_requested = 0, \
+            "UPDATE execution SET status = 'queued', token = NULL, started_at = NULL, claimed = NULL, cancel_requested = 0, \
              attempt = ?2, worker = ?3 WHERE id = ?1",
         )?
         .execute(params![run.row, run.attempt - u32::from(refund), run.worker.as_deref().filter(|_| !run.any)])?;
@@ -202,24 +206,25 @@ fn requeue(
 
 fn end(
     connection: &Connection,
-    now: Timestamp,
+    now: Moment,
     run: &Run,
     (status, error): (ExecutionStatus, Option<ErrorKind>),
     detail: &Detail<'_>,
 ) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "UPDATE execution SET status = ?2, finished_at = ?3, result = ?4, error_kind = ?5, error_message = ?6 \
-             WHERE id = ?1",
+            "UPDATE execution SET status = ?2, finished_at = ?3, result = ?4, error_kind = ?5, error_message = ?6, \
+             ran = ?7 WHERE id = ?1",
         )?
         .execute(params![
             run.row,
             status.as_str(),
-            micros(now),
+            now.at,
             detail.result.map(ResultDocument::as_json),
             error.map(ErrorKind::as_str),
             // The words of an error belong to an error.
             error.and(detail.message),
+            run.claimed.map(|claimed| detail.ran.map_or_else(|| now.steady.saturating_sub(claimed), whole)),
         ])?;
     Ok(())
 }
@@ -227,7 +232,7 @@ fn end(
 /// Brings the job's row and the figures up to its executions.
 fn settle(
     connection: &Connection,
-    now: Timestamp,
+    now: Moment,
     run: &Run,
     detail: &Detail<'_>,
     effects: &mut Effects,
@@ -243,14 +248,14 @@ fn settle(
     let status = tally.job_status();
     let grown = detail.result.map_or(0, |result| result.as_json().len()) + detail.message.map_or(0, str::len);
     let grown = i64::try_from(grown).unwrap_or(i64::MAX);
-    let started = detail.claim.map(|_| micros(now));
-    let ended = status.is_terminal().then(|| micros(now));
+    let started = detail.claim.map(|_| now.at);
+    let (finished, ended) = status.is_terminal().then_some((now.at, now.steady)).unzip();
     connection
         .prepare_cached(
-            "UPDATE job SET status = ?2, started_at = coalesce(started_at, ?3), finished_at = ?4, bytes = bytes + ?5 \
-             WHERE id = ?1",
+            "UPDATE job SET status = ?2, started_at = coalesce(started_at, ?3), finished_at = ?4, bytes = bytes + ?5, \
+             ended = ?6 WHERE id = ?1",
         )?
-        .execute(params![id.as_bytes(), status.as_str(), started, ended, grown])?;
+        .execute(params![id.as_bytes(), status.as_str(), started, finished, grown, ended])?;
 
     effects.deltas.bytes += grown;
     let figures = &mut effects.deltas.jobs[run.operation.index()];
@@ -259,7 +264,7 @@ fn settle(
     if status.is_terminal() {
         effects.deltas.completed[status.index()] += 1;
         effects.ended.push(run.job_id);
-        let end_to_end = Duration::from_micros(u64::try_from(micros(now) - run.created_at).unwrap_or_default());
+        let end_to_end = between(run.accepted, now.steady);
         effects.events.push(JobEvent::Completed { operation: run.operation, status, end_to_end });
     }
     Ok(())

@@ -5,15 +5,17 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
+    follower::{Arrived, stored_at},
     link::Stored,
     names::{About, Names},
+    origin::remember as remember_taken,
     record::{
         CancelRecord, DoneRecord, DrainingRecord, ExecutionRecord, JobEntry, JobRecord, LedgerRecord, Mark, Removed,
         decode,
     },
 };
 use crate::{
-    adapters::queue::store::{Deltas, Ended, NewRows, word},
+    adapters::queue::store::{Deltas, Ended, Moment, NewRows, SteadyTime, word},
     domain::{ErrorKind, ExecutionStatus, JobId, JobStatus, OperationKind, ResultDocument, Tally},
     ports::driven::Submission,
 };
@@ -22,6 +24,8 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Applied {
     pub(super) deltas: Deltas,
+    /// Jobs that are new.
+    pub(super) created: Vec<JobId>,
     /// Jobs that ended or were removed.
     pub(super) ended: Vec<JobId>,
     /// Writes that are stored.
@@ -32,29 +36,52 @@ pub(super) struct Applied {
     pub(super) gap: bool,
 }
 
+/// The time of a copy: that of the server, and its own steady time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    pub(super) server: i64,
+    pub(super) steady: i64,
+}
+
 /// Applies records in their order, in one transaction. `stored` hears of the writes in it before anybody can see them.
 pub(super) fn apply(
     connection: &mut Connection,
     names: &Names,
-    records: &[Stored],
+    records: &[Arrived],
+    (now, time): (Now, &SteadyTime),
     stored: impl FnOnce(&[Mark]),
 ) -> rusqlite::Result<Applied> {
     let transaction = connection.transaction()?;
     let mut applied = Applied::default();
     let mut last_of: HashMap<&str, u64> = HashMap::with_capacity(records.len());
-    last_of.extend(records.iter().map(|record| (record.subject.as_str(), record.sequence)));
-    for record in records {
-        one(&transaction, names, record, last_of[record.subject.as_str()] == record.sequence, &mut applied)?;
+    last_of.extend(records.iter().map(|record| (record.stored.subject.as_str(), record.stored.sequence)));
+    for Arrived { stored, age } in records {
+        let record = Record { stored, latest: last_of[stored.subject.as_str()] == stored.sequence };
+        one(&transaction, names, record, stored_at(now.steady, *age), &mut applied)?;
     }
     applied.deltas.save(&transaction)?;
     if let Some(last) = records.last() {
-        transaction.prepare_cached("UPDATE copy SET applied = ?1")?.execute([last.sequence])?;
+        transaction.prepare_cached("UPDATE copy SET applied = ?1, heard = ?2, steady = ?3")?.execute((
+            last.stored.sequence,
+            now.server,
+            now.steady,
+        ))?;
+        remember_taken(&transaction, records.iter().map(|record| &record.stored))?;
     }
+    time.save_sometimes(&transaction)?;
     stored(&applied.marks);
     if !applied.gap {
         transaction.commit()?;
     }
     Ok(applied)
+}
+
+/// A record to apply.
+#[derive(Clone, Copy)]
+struct Record<'a> {
+    stored: &'a Stored,
+    /// No later record of its subject is at hand.
+    latest: bool,
 }
 
 /// Takes the ledger's checkpoint into an empty copy.
@@ -69,18 +96,18 @@ pub(super) fn start_from(connection: &mut Connection, checkpoint: &LedgerRecord)
     transaction.commit()
 }
 
-/// `latest`: no later record of the subject is at hand.
+/// Applies a record that was stored at this steady time.
 fn one(
     connection: &Connection,
     names: &Names,
-    stored: &Stored,
-    latest: bool,
+    Record { stored, latest }: Record<'_>,
+    steady: i64,
     applied: &mut Applied,
 ) -> rusqlite::Result<()> {
     let unreadable = || tracing::error!(subject = stored.subject, "a record cannot be understood and is left out");
     match names.about(&stored.subject) {
         Some(About::Job(id)) => match decode::<JobEntry>(&stored.payload) {
-            Some(JobEntry::Job(record)) => job(connection, &record, applied)?,
+            Some(JobEntry::Job(record)) => job(connection, &record, steady, applied)?,
             Some(JobEntry::Removed(removed)) => remove(connection, id, stored.sequence, &removed, applied)?,
             None => unreadable(),
         },
@@ -88,7 +115,7 @@ fn one(
             Some(record) => {
                 applied.marks.push(record.mark);
                 if latest {
-                    execution(connection, id, &slot, stored.sequence, &record, applied)?;
+                    execution(connection, (id, &slot), (stored.sequence, steady), &record, applied)?;
                 }
             }
             None => unreadable(),
@@ -96,7 +123,7 @@ fn one(
         Some(About::Done(id)) => match decode::<DoneRecord>(&stored.payload) {
             Some(record) => {
                 applied.marks.push(record.mark);
-                settle(connection, id, Step { done: Some(&record), ..Step::default() }, applied)?;
+                settle(connection, id, Step { done: Some(&record), ..Step::at(steady) }, applied)?;
             }
             None => unreadable(),
         },
@@ -108,7 +135,7 @@ fn one(
                         "UPDATE job SET cancel_requested_at = coalesce(cancel_requested_at, ?2) WHERE id = ?1",
                     )?
                     .execute((id_bytes.as_bytes(), record.at))?;
-                settle(connection, id, Step::default(), applied)?;
+                settle(connection, id, Step::at(steady), applied)?;
             }
             None => unreadable(),
         },
@@ -131,13 +158,15 @@ fn one(
     Ok(())
 }
 
-fn job(connection: &Connection, record: &JobRecord, applied: &mut Applied) -> rusqlite::Result<()> {
+fn job(connection: &Connection, record: &JobRecord, steady: i64, applied: &mut Applied) -> rusqlite::Result<()> {
     applied.marks.push(record.mark);
+    applied.created.push(record.id);
     if Ended::find(connection, record.id)?.is_some() {
         return Ok(());
     }
-    let rows =
-        record.new_job().and_then(|job| NewRows::of(Submission { job, effect: record.effect, idempotency: None }).ok());
+    let moment = Moment { at: record.created_at, steady };
+    let submission = record.new_job().map(|job| Submission { job, effect: record.effect, idempotency: None });
+    let rows = submission.and_then(|submission| NewRows::of(submission, moment).ok());
     let Some((rows, _)) = rows else {
         tracing::error!(job_id = %record.id, "a job cannot be understood and is left out");
         return Ok(());
@@ -149,9 +178,8 @@ fn job(connection: &Connection, record: &JobRecord, applied: &mut Applied) -> ru
 
 fn execution(
     connection: &Connection,
-    id: JobId,
-    slot: &str,
-    sequence: u64,
+    (id, slot): (JobId, &str),
+    (sequence, steady): (u64, i64),
     record: &ExecutionRecord,
     applied: &mut Applied,
 ) -> rusqlite::Result<()> {
@@ -173,7 +201,9 @@ fn execution(
         .prepare_cached(
             "UPDATE execution SET worker = ?2, status = ?3, attempt = ?4, token = ?5, cancel_requested = ?6, \
              started_at = ?7, finished_at = ?8, result = ?9, error_kind = ?10, error_message = ?11, sequence = ?12, \
-             session = ?13, lease = ?14 WHERE id = ?1",
+             session = ?13, lease = ?14, ran = ?15, waits_since = ?16, \
+             claimed = CASE WHEN ?3 = 'queued' THEN NULL WHEN ?3 = 'running' AND token IS NOT ?5 THEN ?16 \
+             ELSE claimed END WHERE id = ?1",
         )?
         .execute(params![
             row,
@@ -190,6 +220,8 @@ fn execution(
             sequence.cast_signed(),
             record.session.as_ref().map(uuid::Uuid::as_bytes),
             record.lease.map(u64::cast_signed),
+            record.ran.map(u64::cast_signed),
+            steady,
         ])?;
     remember(connection, &id_bytes, slot, record)?;
     applied.deltas.depth +=
@@ -200,6 +232,7 @@ fn execution(
         grown: i64::try_from(length).unwrap_or(i64::MAX) - bytes,
         started_at: record.history.first().map(|past| past.at).or(record.started_at),
         finished_at: record.finished_at,
+        steady,
     };
     settle(connection, id, step, applied)
 }
@@ -221,7 +254,7 @@ fn remember(connection: &Connection, id: &[u8; 16], slot: &str, record: &Executi
 }
 
 /// What a record says of its job.
-#[derive(Default, Clone, Copy)]
+#[derive(Clone, Copy)]
 struct Step<'a> {
     /// It has ended.
     done: Option<&'a DoneRecord>,
@@ -231,13 +264,22 @@ struct Step<'a> {
     started_at: Option<i64>,
     /// That execution ended then.
     finished_at: Option<i64>,
+    /// When it was stored, in steady time.
+    steady: i64,
+}
+
+impl Step<'_> {
+    /// A record that says nothing but that it was stored then.
+    const fn at(steady: i64) -> Self {
+        Self { done: None, grown: 0, started_at: None, finished_at: None, steady }
+    }
 }
 
 /// Brings a job's row and the figures up to its executions, and says whether something about it has to be written.
 fn settle(
     connection: &Connection,
     id: JobId,
-    Step { done, grown, started_at, finished_at }: Step<'_>,
+    Step { done, grown, started_at, finished_at, steady }: Step<'_>,
     applied: &mut Applied,
 ) -> rusqlite::Result<()> {
     let id_bytes = *id.as_uuid().as_bytes();
@@ -295,9 +337,16 @@ fn settle(
     connection
         .prepare_cached(
             "UPDATE job SET status = ?2, finished_at = coalesce(finished_at, ?3), bytes = bytes + ?4, \
-             started_at = coalesce(min(started_at, ?5), started_at, ?5) WHERE id = ?1",
+             started_at = coalesce(min(started_at, ?5), started_at, ?5), ended = coalesce(ended, ?6) WHERE id = ?1",
         )?
-        .execute(params![id_bytes, status.as_str(), finished_at, grown, started_at])?;
+        .execute(params![
+            id_bytes,
+            status.as_str(),
+            finished_at,
+            grown,
+            started_at,
+            status.is_terminal().then_some(steady)
+        ])?;
     applied.deltas.bytes += grown;
     if status != from {
         let figures = &mut applied.deltas.jobs[operation.index()];
@@ -329,21 +378,23 @@ fn remove(
         job.remove(connection, &mut applied.deltas)?;
         connection.prepare_cached("DELETE FROM unsettled WHERE job_id = ?1")?.execute([id.as_uuid().as_bytes()])?;
     }
-    // One that never was is in no ledger.
-    let Some(status) = removed.status else { return Ok(()) };
     let through: u64 = connection.prepare_cached("SELECT through FROM copy")?.query_row([], |row| row.get(0))?;
     if sequence <= through {
         return Ok(());
     }
-    if known.is_none() {
-        applied.deltas.created += 1;
+    // One that never was is in no ledger, but has a record that has to be purged.
+    if let Some(status) = removed.status {
+        if known.is_none() {
+            applied.deltas.created += 1;
+        }
+        if known.is_none_or(|job| !job.status.is_terminal()) {
+            applied.deltas.completed[status.index()] += 1;
+        }
     }
-    if known.is_none_or(|job| !job.status.is_terminal()) {
-        applied.deltas.completed[status.index()] += 1;
-    }
+    let status = removed.status.map(JobStatus::as_str);
     connection
         .prepare_cached("INSERT INTO removal (sequence, job_id, status, at, key) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![sequence.cast_signed(), id.as_uuid().as_bytes(), status.as_str(), removed.at, removed.key])?;
+        .execute(params![sequence.cast_signed(), id.as_uuid().as_bytes(), status, removed.at, removed.key])?;
     Ok(())
 }
 
@@ -356,7 +407,7 @@ fn checkpoint(connection: &Connection, checkpoint: &LedgerRecord) -> rusqlite::R
         return Ok(true);
     }
     let since: i64 = connection
-        .prepare_cached("SELECT count(*) FROM removal WHERE sequence <= ?1")?
+        .prepare_cached("SELECT count(status) FROM removal WHERE sequence <= ?1")?
         .query_row([checkpoint.through], |row| row.get(0))?;
     if removed + since != checkpoint.created {
         return Ok(false);

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use super::record::{ExecutionRecord, JobRecord, Mark, Past, time};
+use super::record::{ExecutionRecord, JobRecord, Mark, Past};
 use crate::{
+    adapters::queue::store::whole,
     domain::{ErrorKind, ExecutionEvent, ExecutionState, ExecutionStatus, Hostname, JobStatus},
     ports::{driven::Outcome, driving::JobEvent},
 };
@@ -22,8 +21,14 @@ pub(super) struct Detail<'a> {
     pub(super) lease: Duration,
     /// With an end: what the worker says.
     pub(super) outcome: Option<&'a Outcome>,
-    /// With an end that a worker of this process reports: how long it ran.
+    /// How long the attempt has been running, if it runs.
     pub(super) ran: Option<Duration>,
+    /// Whether a worker of this process reports that.
+    pub(super) ran_here: bool,
+    /// Time since the job was accepted.
+    pub(super) since_acceptance: Duration,
+    /// Time until the job's deadline, if that is known.
+    pub(super) time_left: Option<Duration>,
 }
 
 /// An execution's next record.
@@ -45,6 +50,7 @@ pub(super) fn untouched(job: &JobRecord, slot: &str) -> ExecutionRecord {
         cancel_requested: false,
         started_at: None,
         finished_at: None,
+        ran: None,
         result: None,
         error: None,
         message: None,
@@ -55,7 +61,8 @@ pub(super) fn untouched(job: &JobRecord, slot: &str) -> ExecutionRecord {
 
 /// Applies an event; none when it cannot happen any more.
 ///
-/// `sequence` is that of the current record: the token of a claim that has just been made.
+/// `sequence` is that of the current record: the token of a claim that has just been made. `at` is the time for the
+/// record.
 #[expect(clippy::too_many_arguments, reason = "each is one independent fact about the change")]
 pub(super) fn change(
     job: &JobRecord,
@@ -64,7 +71,7 @@ pub(super) fn change(
     sequence: u64,
     event: ExecutionEvent,
     detail: Detail<'_>,
-    now: Timestamp,
+    at: i64,
     mark: Mark,
 ) -> Option<Change> {
     let state = ExecutionState {
@@ -74,9 +81,8 @@ pub(super) fn change(
         attempts_left: current.attempt < job.max_attempts,
     };
     let decision = state.apply(event).ok()?;
-    let (from, to, at) = (current.status, decision.status, now.as_microsecond());
-    let since_acceptance = Duration::from_micros(u64::try_from(at - job.created_at).unwrap_or_default());
-    let operation = job.operation;
+    let (from, to, operation) = (current.status, decision.status, job.operation);
+    let since_acceptance = detail.since_acceptance;
     let mut events = Vec::new();
     let mut record = ExecutionRecord { status: to, mark, ..current.clone() };
     match (from, to) {
@@ -101,6 +107,7 @@ pub(super) fn change(
         }
         _ => {
             record.finished_at = Some(at);
+            record.ran = detail.ran.filter(|_| from == ExecutionStatus::Running).map(|ran| whole(ran).cast_unsigned());
             record.token = current.token.or((from == ExecutionStatus::Running).then_some(sequence));
             record.error = decision.error;
             record.result = detail.outcome.and_then(|outcome| outcome.result.clone());
@@ -111,7 +118,7 @@ pub(super) fn change(
     if event == ExecutionEvent::WorkerVanished && to == ExecutionStatus::Queued {
         events.push(JobEvent::Redelivered { operation });
     }
-    if let (Some(ran), true) = (detail.ran, to.is_terminal()) {
+    if let (Some(ran), true) = (detail.ran.filter(|_| detail.ran_here), to.is_terminal()) {
         events.push(JobEvent::Finished { operation, status: to, ran });
     }
     // A job of several executions ends with a record of its own.
@@ -134,9 +141,4 @@ fn remember(record: &mut ExecutionRecord, event: ExecutionEvent, at: i64) {
     record.history.push(Past { at, event: "requeued".to_owned(), worker, message: Some(why.to_owned()) });
     let surplus = record.history.len().saturating_sub(HISTORY);
     record.history.drain(..surplus);
-}
-
-/// Whether the clock says that it may not be claimed any more.
-pub(super) fn is_late(job: &JobRecord, now: Timestamp) -> bool {
-    time(job.deadline_at) <= now
 }

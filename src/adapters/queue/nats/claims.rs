@@ -20,13 +20,13 @@ use tokio::{
 };
 
 use super::{
-    change::{Detail, change, is_late, untouched},
+    change::{Detail, change, untouched},
     executions::{Executions, Held, token_of},
     hands::{Hands, Parked},
-    link::{Connected, NotWritten, unavailable},
+    link::{Connected, NotWritten, micros_of, unavailable},
     names::{ANY, Names},
     pulls::{Heard, Pulls},
-    record::{ExecutionRecord, Hint, JobRecord, decode, encode, time},
+    record::{Hint, decode, encode},
 };
 use crate::{
     domain::{ExecutionEvent, ExecutionStatus, Hostname, Operation},
@@ -146,7 +146,7 @@ impl Dispatcher {
                     Heard::Less => {}
                     Heard::Gone => return Some(()),
                     Heard::Hint(hint) => {
-                        if draining || hands.free() == 0 {
+                        if *self.draining.borrow() || hands.free() == 0 {
                             give_back(&hint).await;
                         } else {
                             hands.claiming += 1;
@@ -178,7 +178,10 @@ async fn claim(executions: &Arc<Executions>, hostname: &Hostname, message: &Mess
         done(message).await;
         return None;
     };
-    match claim_hinted(executions, hostname, &hint).await {
+    // How long it waited with the server is what the server says. What was sent without a time left has all of it.
+    let waited =
+        message.info().map(|about| executions.link.time.age(micros_of(about.published.unix_timestamp_nanos())));
+    match claim_hinted(executions, hostname, &hint, waited.unwrap_or_default()).await {
         Ok(claimed) => {
             done(message).await;
             claimed
@@ -196,14 +199,17 @@ async fn claim_hinted(
     executions: &Arc<Executions>,
     hostname: &Hostname,
     hint: &Hint,
+    hint_waited: Duration,
 ) -> Result<Option<(Claim, Arc<Held>)>, QueueError> {
     // Only what was accepted may run, and the record is the acceptance.
     let Some(job) = executions.job(hint.job_id).await? else { return Ok(None) };
     let Some(operation) = job.operation() else { return Ok(None) };
-    let now = executions.clock.now();
-    if is_late(&job, now) || !job.slots.contains(&hint.slot) {
+    let time_left = hint.time_left.map_or(job.deadline(), Duration::from_micros).saturating_sub(hint_waited);
+    // A process that serves the API ends what is late, or knows better and sends another hint.
+    if time_left.is_zero() || !job.slots.contains(&hint.slot) {
         return Ok(None);
     }
+    let waited = job.deadline().saturating_sub(time_left);
     let mut known = (hint.sequence == 0).then(|| (untouched(&job, &hint.slot), 0));
     let subject = executions.link.names.execution(job.id, &hint.slot);
     loop {
@@ -215,8 +221,10 @@ async fn claim_hinted(
             return Ok(None);
         }
         let mark = executions.reports.mark();
-        let detail = Detail { claimant: Some(hostname), lease: executions.leases.length(), ..Detail::default() };
+        let (lease, since_acceptance) = (executions.leases.length(), waited);
+        let detail = Detail { claimant: Some(hostname), lease, since_acceptance, ..Detail::default() };
         let event = ExecutionEvent::Claimed;
+        let now = executions.link.time.now();
         let Some(change) = change(&job, &hint.slot, &current, sequence, event, detail, now, mark) else {
             return Ok(None);
         };
@@ -225,7 +233,9 @@ async fn claim_hinted(
             Ok(written) => {
                 executions.reports.stored(mark);
                 executions.wrote(written);
-                return Ok(Some(granted(executions, hostname, &job, &hint.slot, operation, (change.record, written))));
+                let known = (change.record, written);
+                let held = Held { job, slot: hint.slot.clone(), known, waited };
+                return Ok(Some(granted(executions, hostname, held, operation)));
             }
             Err(NotWritten::Conflict) => executions.reports.refused(mark),
             Err(NotWritten::Failed(error)) => {
@@ -234,24 +244,17 @@ async fn claim_hinted(
             }
             Err(NotWritten::Uncertain(error)) => {
                 let (executions, slot) = (Arc::clone(executions), hint.slot.clone());
-                tokio::spawn(async move { executions.resolve_claim(&job, &slot, mark).await });
+                tokio::spawn(async move { executions.resolve_claim(job, slot, waited, mark).await });
                 return Err(error);
             }
         }
     }
 }
 
-/// The claim that was made by this record.
-fn granted(
-    executions: &Arc<Executions>,
-    hostname: &Hostname,
-    job: &Arc<JobRecord>,
-    slot: &str,
-    operation: Operation,
-    (record, written): (ExecutionRecord, u64),
-) -> (Claim, Arc<Held>) {
-    let token: ClaimToken = token_of(&record, written);
-    let deadline_at = time(job.deadline_at);
+/// The claim of what this process now runs.
+fn granted(executions: &Arc<Executions>, hostname: &Hostname, held: Held, operation: Operation) -> (Claim, Arc<Held>) {
+    let (record, written) = &held.known;
+    let (token, job): (ClaimToken, _) = (token_of(record, *written), &held.job);
     let claim = Claim {
         token,
         job_id: job.id,
@@ -259,11 +262,10 @@ fn granted(
         effect: job.effect,
         attempt: record.attempt,
         timeout: Duration::from_micros(job.timeout),
-        deadline_at,
+        time_left: job.deadline().saturating_sub(held.waited),
     };
-    let held = Arc::new(Held { job: Arc::clone(job), slot: slot.to_owned(), known: (record, written) });
-    let until_deadline = deadline_at.duration_since(executions.clock.now()).try_into().unwrap_or_default();
-    let lease = executions.leases.grant(Arc::clone(&held), job.id, hostname.clone(), until_deadline);
+    let held = Arc::new(held);
+    let lease = executions.leases.grant(Arc::clone(&held), claim.job_id, hostname.clone(), claim.time_left);
     executions.leases.insert(token, lease);
     executions.granted.notify_one();
     (claim, held)

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rusqlite::{Connection, Params};
 
-use super::record::time;
 use crate::{adapters::queue::store::as_id, domain::JobId};
 
 /// An execution about which something has to be decided.
@@ -19,7 +17,12 @@ pub(super) struct Row {
     pub(super) needs_commands: bool,
     /// How long the process that runs it may be silent.
     pub(super) lease: Option<Duration>,
-    pub(super) deadline_at: Timestamp,
+    /// When it stops waiting, in steady time.
+    pub(super) expires: i64,
+    /// When its job was accepted, in steady time.
+    pub(super) accepted: i64,
+    /// When it was claimed, in steady time.
+    pub(super) claimed: Option<i64>,
     /// The host that it is meant for, or that runs it.
     pub(super) worker: Option<String>,
 }
@@ -27,11 +30,11 @@ pub(super) struct Row {
 /// Which executions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Which {
-    /// Those that waited beyond a time, the first so many: time, number.
+    /// Those that waited beyond a steady time, the first of them: time, number.
     Late,
     /// Those that run.
     Running,
-    /// The oldest that wait in a slot: its name, whether commands are needed, how many.
+    /// The oldest that wait in a slot since before a steady time: its name, whether commands are needed, time, number.
     WaitingIn,
     /// Those of a job that have not ended, and were not asked to: its id.
     OpenOf,
@@ -40,9 +43,12 @@ pub(super) enum Which {
 impl Which {
     const fn condition(self) -> &'static str {
         match self {
-            Self::Late => "status = 'queued' AND deadline_at <= ?1 ORDER BY deadline_at LIMIT ?2",
+            Self::Late => "status = 'queued' AND expires <= ?1 ORDER BY expires LIMIT ?2",
             Self::Running => "status = 'running'",
-            Self::WaitingIn => "slot = ?1 AND needs_commands = ?2 AND status = 'queued' ORDER BY job_id LIMIT ?3",
+            Self::WaitingIn => {
+                "slot = ?1 AND needs_commands = ?2 AND coalesce(waits_since, accepted) < ?3 AND status = 'queued' \
+                 ORDER BY coalesce(waits_since, accepted) LIMIT ?4"
+            }
             Self::OpenOf => "job_id = ?1 AND status IN ('queued', 'running') AND NOT cancel_requested",
         }
     }
@@ -50,7 +56,8 @@ impl Which {
     fn sql(self) -> String {
         let condition = self.condition();
         format!(
-            "SELECT id, job_id, slot, token, sequence, session, needs_commands, lease, deadline_at, worker \
+            "SELECT id, job_id, slot, token, sequence, session, needs_commands, lease, expires, worker, \
+             accepted, claimed \
              FROM execution WHERE {condition}"
         )
     }
@@ -69,8 +76,10 @@ impl Which {
                     session: row.get::<_, Option<[u8; 16]>>(5)?.map(uuid::Uuid::from_bytes),
                     needs_commands: row.get(6)?,
                     lease: row.get::<_, Option<i64>>(7)?.map(|micros| Duration::from_micros(micros.cast_unsigned())),
-                    deadline_at: time(row.get(8)?),
+                    expires: row.get(8)?,
                     worker: row.get(9)?,
+                    accepted: row.get(10)?,
+                    claimed: row.get(11)?,
                 })
             })?
             .collect()
@@ -88,7 +97,7 @@ mod tests {
         for (which, index) in [
             (Which::Late, "execution_deadline"),
             (Which::Running, "execution_running"),
-            (Which::WaitingIn, "execution_waiting"),
+            (Which::WaitingIn, "execution_hinted"),
             (Which::OpenOf, "job_id=?"),
         ] {
             let explained = format!("EXPLAIN QUERY PLAN {}", which.sql());

@@ -21,7 +21,7 @@ use super::{
     reports::Reports,
 };
 use crate::{
-    adapters::queue::leases::Leases,
+    adapters::queue::{leases::Leases, store::whole},
     domain::{ExecutionEvent, ExecutionStatus, JobId},
     ports::driven::{ClaimToken, Clock, Outcome, QueueError},
 };
@@ -41,6 +41,17 @@ pub(super) struct Held {
     pub(super) slot: String,
     /// Its record and sequence, as this process last knew it.
     pub(super) known: (ExecutionRecord, u64),
+    /// How long it had waited since its job was accepted.
+    pub(super) waited: Duration,
+}
+
+impl Held {
+    /// What is known about a run that has taken so long.
+    fn detail<'a>(&self, ran: Duration) -> Detail<'a> {
+        let since_acceptance = self.waited + ran;
+        let time_left = Some(self.job.deadline().saturating_sub(since_acceptance));
+        Detail { ran: Some(ran), since_acceptance, time_left, ..Detail::default() }
+    }
 }
 
 /// What became of an attempt to change an execution.
@@ -58,7 +69,6 @@ pub(super) struct Executions {
     pub(super) session: Uuid,
     pub(super) link: Arc<Link>,
     pub(super) reports: Arc<Reports>,
-    pub(super) clock: Arc<dyn Clock>,
     pub(super) leases: Leases<Arc<Held>>,
     /// A lease began.
     pub(super) granted: Notify,
@@ -93,8 +103,8 @@ impl Executions {
         lease: Duration,
         replica: Option<Arc<Replica>>,
     ) -> Self {
-        let (leases, granted, void) = (Leases::new(lease), Notify::new(), Mutex::default());
-        Self { session, link, reports, clock, leases, granted, replica, ballast: Ballast::new(), void }
+        let (leases, granted, void) = (Leases::new(lease, clock), Notify::new(), Mutex::default());
+        Self { session, link, reports, leases, granted, replica, ballast: Ballast::new(), void }
     }
 
     /// This process wrote up to here.
@@ -150,7 +160,7 @@ impl Executions {
                 self.wrote(sequence);
                 return Ok(Changed::Other(Box::new(current)));
             }
-            let (now, mark) = (self.clock.now(), self.reports.mark());
+            let (now, mark) = (self.link.time.now(), self.reports.mark());
             let Some(change) = change(job, slot, &current, sequence, event, detail, now, mark) else {
                 if fresh {
                     return Ok(Changed::Impossible);
@@ -163,7 +173,8 @@ impl Executions {
                 Ok(written) => {
                     self.reports.stored(mark);
                     self.wrote(written);
-                    self.follow_up(job, slot, (&current, sequence), (&change.record, written), event).await;
+                    let after = (&change.record, written);
+                    self.follow_up(job, slot, (&current, sequence), after, (event, detail.time_left)).await;
                     return Ok(Changed::Made);
                 }
                 Err(NotWritten::Conflict) => self.reports.refused(mark),
@@ -185,10 +196,10 @@ impl Executions {
         slot: &str,
         (before, sequence): (&ExecutionRecord, u64),
         (after, written): (&ExecutionRecord, u64),
-        event: ExecutionEvent,
+        (event, time_left): (ExecutionEvent, Option<Duration>),
     ) {
         if after.status == ExecutionStatus::Queued {
-            self.hint(job.id, slot, job.needs_commands(), written).await;
+            self.hint(job.id, slot, job.needs_commands(), written, time_left).await;
         }
         let Some(session) = before.session.filter(|_| before.status == ExecutionStatus::Running) else { return };
         let token = token_of(before, sequence);
@@ -199,9 +210,17 @@ impl Executions {
         }
     }
 
-    /// Says that an execution waits.
-    pub(super) async fn hint(&self, job_id: JobId, slot: &str, needs_commands: bool, sequence: u64) {
-        let hint = Hint { job_id, slot: slot.to_owned(), sequence };
+    /// Says that an execution waits, and how long it may.
+    pub(super) async fn hint(
+        &self,
+        job_id: JobId,
+        slot: &str,
+        needs_commands: bool,
+        sequence: u64,
+        time_left: Option<Duration>,
+    ) {
+        let time_left = time_left.map(|left| whole(left).cast_unsigned());
+        let hint = Hint { job_id, slot: slot.to_owned(), sequence, time_left };
         self.link.hint(self.link.names.work(slot, needs_commands), encode(&hint)).await;
     }
 
@@ -226,7 +245,7 @@ impl Executions {
     /// Ends a run, if it still runs under this token.
     pub(super) async fn finish(&self, token: ClaimToken, outcome: &Outcome) -> Result<bool, QueueError> {
         let Some((held, _, ran)) = self.leases.held(token) else { return Ok(false) };
-        let detail = Detail { outcome: Some(outcome), ran: Some(ran), ..Detail::default() };
+        let detail = Detail { outcome: Some(outcome), ran_here: true, ..held.detail(ran) };
         let meant = |record: &ExecutionRecord, sequence| {
             record.status == ExecutionStatus::Running && token_of(record, sequence) == token
         };
@@ -272,12 +291,13 @@ impl Executions {
     }
 
     /// Gives a claim back that never reached its worker. Tried until the server takes it.
-    pub(super) async fn drop_claim(&self, job: &JobRecord, slot: &str, token: ClaimToken) {
+    pub(super) async fn drop_claim(&self, held: &Held, token: ClaimToken) {
+        let (job, slot, detail) = (&held.job, &held.slot, held.detail(Duration::ZERO));
         let meant = |record: &ExecutionRecord, sequence| {
             record.status == ExecutionStatus::Running && token_of(record, sequence) == token
         };
         let event = ExecutionEvent::ClaimDropped;
-        while let Err(error) = self.apply(job, slot, None, event, Detail::default(), meant).await {
+        while let Err(error) = self.apply(job, slot, None, event, detail, meant).await {
             tracing::debug!(%error, "a claim that nobody took could not be given back yet");
             if self.link.is_closed() {
                 return;
@@ -288,9 +308,9 @@ impl Executions {
     }
 
     /// Finds out what became of a claim whose answer was lost, and gives it back when it was made.
-    pub(super) async fn resolve_claim(&self, job: &JobRecord, slot: &str, mark: Mark) {
+    pub(super) async fn resolve_claim(&self, job: Arc<JobRecord>, slot: String, waited: Duration, mark: Mark) {
         let (record, sequence) = loop {
-            match self.current(job, slot).await {
+            match self.current(&job, &slot).await {
                 Ok(found) => break found,
                 Err(_) if self.link.is_closed() => return,
                 Err(error) => tracing::debug!(%error, "what became of a claim is not known yet"),
@@ -299,7 +319,8 @@ impl Executions {
         };
         if record.mark == mark {
             self.reports.stored(mark);
-            self.drop_claim(job, slot, token_of(&record, sequence)).await;
+            let token = token_of(&record, sequence);
+            self.drop_claim(&Held { job, slot, known: (record, sequence), waited }, token).await;
         } else {
             self.reports.refused(mark);
         }
@@ -347,7 +368,8 @@ impl Executions {
                 let meant = |record: &ExecutionRecord, sequence| {
                     record.status == ExecutionStatus::Running && token_of(record, sequence) == token
                 };
-                let (event, detail) = (ExecutionEvent::WorkerVanished, Detail::default());
+                let ran = self.leases.held(token).map(|(.., ran)| ran).unwrap_or_default();
+                let (event, detail) = (ExecutionEvent::WorkerVanished, held.detail(ran));
                 let ended = self.apply(&held.job, &held.slot, None, event, detail, meant).await;
                 self.leases.fence(token);
                 if let Err(error) = ended {

@@ -6,20 +6,23 @@ use std::{
     time::Instant,
 };
 
-use jiff::Timestamp;
+use jiff::SignedDuration;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::{
-    follower::Sink,
-    link::Stored,
-    names::Names,
+    follower::{Arrived, Sink, stored_at},
+    link::{Link, Standing},
     progress::Progress,
-    record::{WorkerRecord, decode},
+    record::{WorkerRecord, decode, time},
 };
 use crate::{
-    domain::{Hostname, Worker, worker::HEARTBEAT_EXPIRY},
-    ports::driven::{Clock, QueueError},
+    adapters::queue::store::between,
+    domain::{
+        Hostname, Worker,
+        worker::{CLOCK_TOLERANCE, HEARTBEAT_EXPIRY, is_connected},
+    },
+    ports::driven::QueueError,
 };
 
 /// What is known of the fleet.
@@ -30,11 +33,27 @@ pub(super) struct Fleet {
 
 #[derive(Default)]
 struct Known {
-    workers: BTreeMap<String, (WorkerRecord, Timestamp)>,
+    workers: BTreeMap<String, Heard>,
     /// Last sign of life of each process: its sequence, and when it came here.
     beats: HashMap<Uuid, (u64, Instant)>,
     /// Hosts that have a new process: which, and since when.
     taken_over: HashMap<Hostname, (Uuid, Instant)>,
+}
+
+/// A worker, as it was last heard of.
+struct Heard {
+    record: WorkerRecord,
+    /// The uptime of this host, in microseconds.
+    uptime: i64,
+    /// The server's time.
+    at: i64,
+    clock_offset: SignedDuration,
+}
+
+impl Heard {
+    fn is_connected(&self, uptime: i64) -> bool {
+        is_connected(between(self.uptime, uptime))
+    }
 }
 
 impl Fleet {
@@ -47,12 +66,11 @@ impl Fleet {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connected workers, ordered by hostname.
-    pub(super) fn connected(&self, now: Timestamp) -> Vec<Worker> {
+    /// The connected workers at this uptime of the host, ordered by hostname.
+    pub(super) fn connected(&self, uptime: i64) -> Vec<Worker> {
         let known = self.known();
-        let workers = known.workers.values().filter(|(record, _)| !record.left);
-        let workers = workers.map(|(record, heard_at)| record.worker(*heard_at));
-        workers.filter(|worker| worker.is_connected(now)).collect()
+        let connected = known.workers.values().filter(|heard| !heard.record.left && heard.is_connected(uptime));
+        connected.map(|heard| heard.record.worker(time(heard.at), heard.clock_offset)).collect()
     }
 
     /// The last sign of life of a process.
@@ -76,48 +94,67 @@ impl Fleet {
         self.known().taken_over.retain(|known, (latest, _)| known != host || *latest != session);
     }
 
-    fn take(&self, record: WorkerRecord, now: Timestamp) {
+    fn take(&self, heard: Heard, uptime: i64) {
         let mut known = self.known();
-        let name = record.hostname.to_string();
-        let before = known.workers.get(&name).map(|(before, _)| before.session);
-        if before != Some(record.session) {
-            known.taken_over.insert(record.hostname.clone(), (record.session, Instant::now()));
+        let (host, session) = (heard.record.hostname.clone(), heard.record.session);
+        let name = host.to_string();
+        let before = known.workers.get(&name);
+        let clock_was_off = before.is_some_and(|before| is_off(before.clock_offset));
+        if before.map(|before| before.record.session) != Some(session) {
+            known.taken_over.insert(host.clone(), (session, Instant::now()));
         }
-        known.workers.insert(name, (record, now));
-        known.workers.retain(|_, (record, heard_at)| record.worker(*heard_at).is_connected(now));
+        let ahead_seconds = heard.clock_offset.as_secs_f64();
+        match (clock_was_off, is_off(heard.clock_offset)) {
+            (false, true) => {
+                tracing::warn!(worker = %host, ahead_seconds, "the clock of a worker's host is wrong, or this one's");
+            }
+            (true, false) => tracing::info!(worker = %host, "the clock of a worker's host is right again"),
+            _ => {}
+        }
+        known.workers.insert(name, heard);
+        known.workers.retain(|_, heard| heard.is_connected(uptime));
         known.beats.retain(|_, (_, at)| at.elapsed() < HEARTBEAT_EXPIRY * 4);
     }
+}
+
+/// Whether a clock is further away than it should be.
+pub(super) fn is_off(offset: SignedDuration) -> bool {
+    offset.unsigned_abs() > CLOCK_TOLERANCE
 }
 
 /// Takes what the workers stream brings.
 pub(super) struct Roll {
     pub(super) fleet: Arc<Fleet>,
-    pub(super) names: Names,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) link: Arc<Link>,
     pub(super) changed: Arc<Notify>,
-    /// Sequence of the last record that came.
-    pub(super) last: u64,
+    /// The identity of the stream, and the sequence of the last record that came.
+    pub(super) last: (String, u64),
 }
 
 impl Sink for Roll {
-    async fn begin(&mut self, _: &str, last: u64) -> Result<u64, QueueError> {
-        // Another stream than before has smaller numbers.
-        self.last = if last < self.last { 0 } else { self.last };
-        Ok(self.last)
+    async fn begin(&mut self, standing: &Standing) -> Result<u64, QueueError> {
+        // Another stream than before, or an older state of it, has other records.
+        if self.last.0 != standing.identity || standing.last < self.last.1 {
+            self.fleet.progress.begins_anew();
+            self.last = (standing.identity.clone(), 0);
+        }
+        Ok(self.last.1)
     }
 
-    async fn take(&mut self, records: Vec<Stored>) -> Result<(), QueueError> {
-        for stored in records {
-            self.last = stored.sequence;
-            if let Some(session) = self.names.session_of(&stored.subject) {
+    async fn take(&mut self, records: Vec<Arrived>, _: u64) -> Result<(), QueueError> {
+        let time = &self.link.time;
+        for Arrived { stored, age } in records {
+            self.last.1 = stored.sequence;
+            if let Some(session) = self.link.names.session_of(&stored.subject) {
                 self.fleet.heard(session, stored.sequence);
             } else if let Some(record) = decode::<WorkerRecord>(&stored.payload) {
-                self.fleet.take(record, self.clock.now());
+                let sent = record.time_of_day.map(|sent| SignedDuration::from_micros(sent - stored.at));
+                let clock_offset = sent.map_or(SignedDuration::ZERO, |sent| sent - time.own_offset());
+                let uptime = stored_at(time.uptime(), age);
+                self.fleet.take(Heard { record, uptime, at: stored.at, clock_offset }, time.uptime());
             }
         }
-        if self.fleet.progress.is_ready() {
-            self.fleet.progress.reached(self.last);
-        }
+        self.fleet.progress.moved(self.last.1, false);
         self.changed.notify_one();
         Ok(())
     }
@@ -125,5 +162,9 @@ impl Sink for Roll {
     fn caught_up(&mut self, sequence: u64) {
         self.fleet.progress.reached(sequence);
         self.changed.notify_one();
+    }
+
+    fn failed(&mut self, error: &QueueError) {
+        tracing::debug!(%error, "the workers cannot be followed");
     }
 }

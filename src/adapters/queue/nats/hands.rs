@@ -35,7 +35,7 @@ impl Granted {
     /// Gives them back.
     async fn give_back(mut self) {
         for (claim, held) in std::mem::take(&mut self.claims) {
-            self.executions.drop_claim(&held.job, &held.slot, claim.token).await;
+            self.executions.drop_claim(&held, claim.token).await;
         }
     }
 }
@@ -46,7 +46,7 @@ impl Drop for Granted {
         let Ok(runtime) = Handle::try_current() else { return };
         for (claim, held) in std::mem::take(&mut self.claims) {
             let executions = Arc::clone(&self.executions);
-            runtime.spawn(async move { executions.drop_claim(&held.job, &held.slot, claim.token).await });
+            runtime.spawn(async move { executions.drop_claim(&held, claim.token).await });
         }
     }
 }

@@ -13,10 +13,13 @@ use async_nats::{
     jetstream::{
         Context, ErrorCode,
         context::{ContextBuilder, PublishErrorKind},
-        message::PublishMessage,
-        stream::{LastRawMessageErrorKind, Stream},
+        message::{PublishMessage, StreamMessage},
+        response::Response,
+        stream::{LastRawMessageErrorKind, PurgeError, PurgeResponse, Stream},
     },
 };
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio::{sync::watch, time::timeout};
 
 use super::{
@@ -24,11 +27,12 @@ use super::{
     connect_error::ConnectError,
     denials::{Denials, Denied},
     names::Names,
+    server_time::ServerTime,
     streams::{Opening, Streams},
 };
 use crate::{
     domain::worker::{HEARTBEAT_EXPIRY, HEARTBEAT_INTERVAL},
-    ports::driven::{MetricsPort, QueueError, QueueErrorKind},
+    ports::driven::{Clock, MetricsPort, QueueError, QueueErrorKind},
 };
 
 /// How long an answer of the server may take: a caller hears within a second that there is none.
@@ -51,7 +55,22 @@ const RECONNECT: Duration = Duration::from_millis(500);
 pub(super) struct Stored {
     pub(super) subject: String,
     pub(super) sequence: u64,
+    /// When the server stored it, in microseconds since 1970 of its own clock.
+    pub(super) at: i64,
     pub(super) payload: Vec<u8>,
+}
+
+impl Stored {
+    /// A record that was asked for.
+    fn of(message: StreamMessage) -> Self {
+        let at = micros_of(message.time.unix_timestamp_nanos());
+        Self { subject: message.subject.to_string(), sequence: message.sequence, at, payload: message.payload.into() }
+    }
+}
+
+/// A time of the server's, in microseconds since 1970.
+pub(super) fn micros_of(nanos: i128) -> i64 {
+    i64::try_from(nanos / 1_000).unwrap_or_default()
 }
 
 /// Why a record was not written.
@@ -76,6 +95,32 @@ impl NotWritten {
     }
 }
 
+/// How a stream stands.
+#[derive(Debug, Clone)]
+pub(super) struct Standing {
+    /// When it was made: another stream of the same name has another.
+    pub(super) identity: String,
+    /// The sequence of its last record.
+    pub(super) last: u64,
+}
+
+/// What the server says of a stream; the client leaves the server's time out.
+#[derive(Deserialize)]
+struct Info {
+    created: String,
+    state: InfoState,
+    ts: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct InfoState {
+    last_seq: u64,
+}
+
+/// A question without parameters.
+#[derive(Serialize)]
+struct Empty {}
+
 /// The state of the connection: how often it was made, and whether it is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Connected {
@@ -93,6 +138,7 @@ pub(super) struct Link {
     pub(super) context: Context,
     pub(super) names: Names,
     pub(super) streams: Streams,
+    pub(super) time: ServerTime,
     denials: Arc<Denials>,
     state: watch::Sender<Connected>,
     closing: Arc<AtomicBool>,
@@ -107,6 +153,7 @@ impl Link {
         server: &NatsServer,
         for_api: bool,
         key_age: Duration,
+        clock: Arc<dyn Clock>,
         metrics: Arc<dyn MetricsPort>,
     ) -> Result<Self, ConnectError> {
         let names = Names::new(&server.prefix).ok_or_else(|| ConnectError::Prefix { prefix: server.prefix.clone() })?;
@@ -145,9 +192,11 @@ impl Link {
             *state = Connected { times: state.times.max(1), now: true, ..*state };
             changed
         });
-        let full_at = Mutex::default();
-        let link = Self { client, context, names, streams, denials, state, closing, full_at };
+        let (time, full_at) = (ServerTime::new(clock), Mutex::default());
+        let link = Self { client, context, names, streams, time, denials, state, closing, full_at };
         link.may_read().await?;
+        // A server that does not answer now is asked again when it is followed.
+        let _ = link.stand(&link.names.state_stream()).await;
         Ok(link)
     }
 
@@ -255,11 +304,7 @@ impl Link {
         let asked = format!("$JS.API.STREAM.MSG.GET.{}", self.names.stream_of(subject));
         let answer = timeout(ANSWER, stream.get_last_raw_message_by_subject(subject));
         match self.denials.or_denied(&asked, answer).await.map_err(|denied| not_allowed(&denied))? {
-            Ok(Ok(message)) => Ok(Some(Stored {
-                subject: message.subject.to_string(),
-                sequence: message.sequence,
-                payload: message.payload.into(),
-            })),
+            Ok(Ok(message)) => Ok(Some(Stored::of(message))),
             Ok(Err(error)) => match error.kind() {
                 LastRawMessageErrorKind::NoMessageFound => Ok(None),
                 _ => Err(unavailable("the NATS server cannot be read").with_source(error)),
@@ -280,13 +325,30 @@ impl Link {
         let asked = format!("$JS.API.DIRECT.GET.{}.{subject}", self.names.state_stream());
         let answer = timeout(ANSWER, self.streams.state.direct_get_last_for_subject(subject));
         if let Ok(Ok(Ok(message))) = self.denials.or_denied(&asked, answer).await {
-            return Ok(Some(Stored {
-                subject: message.subject.to_string(),
-                sequence: message.sequence,
-                payload: message.payload.into(),
-            }));
+            return Ok(Some(Stored::of(message)));
         }
         self.state(subject).await
+    }
+
+    /// How a stream stands. Also hears what the server's time is.
+    pub(super) async fn stand(&self, stream: &str) -> Result<Standing, QueueError> {
+        self.up()?;
+        let subject = format!("STREAM.INFO.{stream}");
+        let asked = format!("$JS.API.{subject}");
+        let answer = timeout(ANSWER, self.context.request(subject, &Empty {}));
+        let answer = self.denials.or_denied(&asked, answer).await.map_err(|denied| not_allowed(&denied))?;
+        let unreadable = |error| unavailable("how a stream stands cannot be read").with_source(error);
+        let answer: Response<Info> =
+            answer.map_err(|_| unavailable("the NATS server does not answer"))?.map_err(unreadable)?;
+        match answer {
+            Response::Ok(info) => {
+                if let Some(now) = info.ts {
+                    self.time.heard(now.as_microsecond());
+                }
+                Ok(Standing { identity: info.created, last: info.state.last_seq })
+            }
+            Response::Err { error } => Err(unavailable("a stream cannot be asked how it stands").with_source(error)),
+        }
     }
 
     /// Sends something that may be lost.
@@ -300,9 +362,18 @@ impl Link {
 
     /// Removes everything that a subject filter matches.
     pub(super) async fn purge(&self, filter: String) -> Result<(), QueueError> {
+        self.purged(self.streams.state.purge().filter(filter).into_future()).await
+    }
+
+    /// Removes what a subject filter matches and was stored before this sequence.
+    pub(super) async fn purge_before(&self, filter: String, sequence: u64) -> Result<(), QueueError> {
+        self.purged(self.streams.state.purge().sequence(sequence).filter(filter).into_future()).await
+    }
+
+    async fn purged(&self, purge: impl Future<Output = Result<PurgeResponse, PurgeError>>) -> Result<(), QueueError> {
         self.up()?;
         let asked = format!("$JS.API.STREAM.PURGE.{}", self.names.state_stream());
-        let answer = timeout(ANSWER, self.streams.state.purge().filter(filter).into_future());
+        let answer = timeout(ANSWER, purge);
         match self.denials.or_denied(&asked, answer).await.map_err(|denied| not_allowed(&denied))? {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(unavailable("records cannot be removed").with_source(error)),

@@ -4,16 +4,21 @@ use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::{Path, PathBuf},
+    path::Path,
+    time::Duration,
 };
 
 use rusqlite::Connection;
+use sha2::{Digest, Sha256};
 
 use super::connect_error::ConnectError;
-use crate::adapters::queue::store::{keep_prepared, migrate};
+use crate::adapters::queue::store::{LOG_BYTES, StoreFiles, keep_prepared, migrate, tables};
 
-/// Changes with the tables of the copy: one that was made by another version is made anew.
-const VERSION: i64 = 1_000_002;
+/// The tables that a copy has beside those of every store.
+const TABLES: &str = include_str!("model.sql");
+
+/// How long another program that has locked the copy is waited for.
+const BUSY: Duration = Duration::from_millis(500);
 
 /// Processes that may keep their copies in one directory.
 const COPIES: u32 = 16;
@@ -21,7 +26,7 @@ const COPIES: u32 = 16;
 /// A copy that is ours.
 pub(super) struct Model {
     pub(super) connection: Connection,
-    pub(super) file: PathBuf,
+    pub(super) files: StoreFiles,
     /// Held as long as the copy is open.
     pub(super) lock: File,
 }
@@ -41,7 +46,8 @@ impl Model {
                 Ok(()) => {
                     let file = directory.join(format!("{name}.db"));
                     let connection = open_or_begin(&file).map_err(files)?;
-                    return Ok(Self { connection, file, lock });
+                    let files = StoreFiles::of(&file).map_err(files)?;
+                    return Ok(Self { connection, files, lock });
                 }
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(source)) => return Err(files(source)),
@@ -66,34 +72,37 @@ fn open_or_begin(file: &Path) -> io::Result<Connection> {
     })
 }
 
-fn open(file: &Path) -> rusqlite::Result<Connection> {
+/// Opens a copy, or makes an empty one.
+pub(super) fn open(file: &Path) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open(file)?;
+    // One that another program has locked is not waited for: reads are refused meanwhile.
+    connection.busy_timeout(BUSY)?;
     keep_prepared(&connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // What a power cut takes away comes again from the stream.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
     let version: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables == 0 {
         migrate(&mut connection)?;
-        connection.execute_batch(include_str!("model.sql"))?;
-        connection.pragma_update(None, "application_id", VERSION)?;
-    } else if version != VERSION {
+        connection.execute_batch(TABLES)?;
+        connection.pragma_update(None, "application_id", format())?;
+    } else if version != i64::from(format()) {
         return Err(rusqlite::Error::InvalidQuery);
     }
     let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if sound == "ok" { Ok(connection) } else { Err(rusqlite::Error::InvalidQuery) }
 }
 
-/// How far the copy goes, of a stream with this identity. A copy of another stream is emptied.
-pub(super) fn begin(connection: &Connection, stream: &str, last: u64) -> rusqlite::Result<u64> {
-    let mut known = connection.prepare_cached("SELECT applied FROM copy WHERE stream = ?1")?;
-    let applied: Option<u64> = known.query_map([stream], |row| row.get(0))?.next().transpose()?;
-    match applied.filter(|applied| *applied <= last) {
-        Some(applied) => Ok(applied),
-        None => empty(connection, stream).map(|()| 0),
-    }
+/// Identifies the tables of a copy: one with other tables is made anew. Follows from the tables themselves.
+fn format() -> i32 {
+    let mut hasher = Sha256::new();
+    tables().for_each(|sql| hasher.update(sql));
+    hasher.update(TABLES);
+    let digest = hasher.finalize();
+    i32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
 }
 
 /// Forgets everything: the copy begins anew.
@@ -102,7 +111,8 @@ pub(super) fn empty(connection: &Connection, stream: &str) -> rusqlite::Result<(
     let emptied = connection
         .execute_batch(
             "DELETE FROM event; DELETE FROM execution; DELETE FROM job; DELETE FROM counter; DELETE FROM draining; \
-             DELETE FROM removal; DELETE FROM unsettled; DELETE FROM copy;",
+             DELETE FROM removal; DELETE FROM unsettled; \
+             DELETE FROM taken; DELETE FROM copy;",
         )
         .and_then(|()| connection.execute("INSERT INTO copy (one, stream, applied) VALUES (1, ?1, 0)", [stream]))
         .and_then(|_| connection.execute_batch("COMMIT"));

@@ -23,21 +23,22 @@ use super::{
     connect_error::ConnectError,
     due::Which,
     executions::Executions,
-    fleet::{Fleet, Roll},
-    follower::follow,
+    fleet::Fleet,
     hands::{Granted, Parked},
     link::{ANSWER, Link, NotWritten, unavailable},
     record::{CancelRecord, encode},
-    registry::{Registry, come_back, listen},
-    removal::{Removals, remove},
-    replica::{Applier, Replica},
+    registry::Registry,
+    removal::remove,
+    replica::Replica,
     reports::Reports,
+    start::Start,
     submitting::{Acceptance, Attempt},
-    upkeep::{Poke, Upkeep, cancel},
+    tasks::panicked,
+    upkeep::{Poke, cancel},
 };
 use crate::{
-    adapters::queue::store::{self, Ended},
-    domain::{Hostname, Idempotency, InstanceId, Job, JobId, JobStatus, QueueStats, Worker},
+    adapters::queue::store,
+    domain::{Hostname, Idempotency, InstanceId, Job, JobId, QueueStats, Worker},
     ports::{
         driven::{
             Cancelled, Claim, ClaimRequest, ClaimToken, Clock, Deleted, Durability, JobPage, JobQueue, MetricsPort,
@@ -64,7 +65,7 @@ struct Shared {
     link: Arc<Link>,
     executions: Arc<Executions>,
     registry: Arc<Registry>,
-    clock: Arc<dyn Clock>,
+    metrics: Arc<dyn MetricsPort>,
     lease: Duration,
     durability: Durability,
     /// What only a process with a read model has.
@@ -78,11 +79,11 @@ struct Shared {
     beat: tokio::sync::Mutex<Option<Instant>>,
 }
 
-struct Served {
-    replica: Arc<Replica>,
-    fleet: Arc<Fleet>,
-    acceptance: Acceptance,
-    pokes: mpsc::UnboundedSender<Poke>,
+pub(super) struct Served {
+    pub(super) replica: Arc<Replica>,
+    pub(super) fleet: Arc<Fleet>,
+    pub(super) acceptance: Acceptance,
+    pub(super) pokes: mpsc::UnboundedSender<Poke>,
 }
 
 impl NatsQueue {
@@ -110,23 +111,19 @@ impl NatsQueue {
         metrics: Arc<dyn MetricsPort>,
     ) -> Result<Arc<Self>, ConnectError> {
         let opened = match &config.model_dir {
-            Some(directory) => Some(Replica::open(directory)?),
+            Some(directory) => Some(Replica::open(directory, Arc::clone(&clock))?),
             None => None,
         };
         let key_age = config.retention.age.max(KEY_AGE);
-        let link = Arc::new(Link::open(&config.server, opened.is_some(), key_age, metrics).await?);
+        let link = Arc::new(
+            Link::open(&config.server, opened.is_some(), key_age, Arc::clone(&clock), Arc::clone(&metrics)).await?,
+        );
         let session = Uuid::from_bytes(random());
         let reports = Arc::new(Reports::new(session, events));
         let replica = opened.as_ref().map(|(replica, _)| Arc::clone(replica));
-        let executions = Arc::new(Executions::new(
-            session,
-            Arc::clone(&link),
-            Arc::clone(&reports),
-            Arc::clone(&clock),
-            config.lease,
-            replica,
-        ));
-        let registry = Arc::new(Registry::new(session, Arc::clone(&link), Arc::clone(&clock)));
+        let executions =
+            Arc::new(Executions::new(session, Arc::clone(&link), Arc::clone(&reports), clock, config.lease, replica));
+        let registry = Arc::new(Registry::new(session, Arc::clone(&link)));
         let open = Arc::new(RwLock::new(true));
 
         // The process can be asked whether it lives before anybody knows of it.
@@ -134,54 +131,18 @@ impl NatsQueue {
         let subscription = link.client.subscribe(link.names.control(session)).await;
         let subscription = subscription.map_err(|error| refused(error.to_string()))?;
         link.client.flush().await.map_err(|error| refused(error.to_string()))?;
-        let mut tasks = vec![
-            tokio::spawn(listen(subscription, Arc::clone(&registry), Arc::clone(&executions))),
-            tokio::spawn(come_back(Arc::clone(&registry))),
-            tokio::spawn({
-                let executions = Arc::clone(&executions);
-                async move { executions.keep_leases().await }
-            }),
-        ];
-        let served = opened.map(|(replica, connection)| {
-            let fleet = Arc::new(Fleet::new());
-            let (pokes, rounds) = mpsc::unbounded_channel();
-            let applier = Applier {
-                connection: Some(connection),
-                identity: String::new(),
-                link: Arc::clone(&link),
-                replica: Arc::clone(&replica),
-                reports: Arc::clone(&reports),
-            };
-            let roll = Roll {
-                fleet: Arc::clone(&fleet),
-                names: link.names.clone(),
-                clock: Arc::clone(&clock),
-                changed: Arc::clone(&replica.changed),
-                last: 0,
-            };
-            let upkeep = Upkeep {
-                executions: Arc::clone(&executions),
-                replica: Arc::clone(&replica),
-                fleet: Arc::clone(&fleet),
-                lease: config.lease,
-                removals: Removals::new(config.retention, config.removals_visible),
-                pokes: rounds,
-                open: Arc::clone(&open),
-                watched: super::upkeep::Watched::default(),
-            };
-            let (jobs, workers) = (Arc::clone(&link), Arc::clone(&link));
-            tasks.push(tokio::spawn(async move { follow(&jobs, &jobs.streams.state, applier).await }));
-            tasks.push(tokio::spawn(async move { follow(&workers, &workers.streams.workers, roll).await }));
-            tasks.push(tokio::spawn(upkeep.work()));
-            let (executions, max_depth) = (Arc::clone(&executions), config.max_depth);
-            let acceptance = Acceptance { executions, replica: Arc::clone(&replica), max_depth };
-            Served { replica, fleet, acceptance, pokes }
+        let start = Start { link: &link, executions: &executions, registry: &registry, open: &open, metrics: &metrics };
+        let mut tasks = start.every_process(subscription);
+        let served = opened.map(|(replica, copy)| {
+            let (served, own) = start.serving(&config, replica, copy, reports);
+            tasks.extend(own);
+            served
         });
         let shared = Shared {
             link,
             executions,
             registry,
-            clock,
+            metrics,
             lease: config.lease,
             durability: Self::info_of(config.server.replicas).durability,
             served,
@@ -277,7 +238,11 @@ impl Shared {
             requests: requested,
             draining,
         };
-        let task = tokio::spawn(dispatcher.work());
+        let metrics = Arc::clone(&self.metrics);
+        // The next request starts another one.
+        let task = tokio::spawn(async move {
+            panicked("dispatcher", &*metrics, dispatcher.work()).await;
+        });
         self.dispatching.lock().unwrap_or_else(PoisonError::into_inner).push(task);
         dispatchers.insert(key, requests.clone());
         Ok(requests)
@@ -312,13 +277,11 @@ impl Shared {
 
     async fn cancel(&self, id: JobId) -> Result<Cancelled, QueueError> {
         let served = self.served()?;
-        let Some(found) = served.replica.read(move |connection| store::job(connection, id)).await? else {
-            return Ok(Cancelled::NotFound);
-        };
+        let Some(found) = served.replica.job(&self.link, id).await? else { return Ok(Cancelled::NotFound) };
         if found.summary.status.is_terminal() {
             return Ok(Cancelled::AlreadyTerminal(found.summary.status));
         }
-        let record = encode(&CancelRecord { at: self.clock.now().as_microsecond() });
+        let record = encode(&CancelRecord { at: self.link.time.now() });
         match self.link.write(&self.link.names.cancel(id), record, Some(0)).await {
             Ok(written) => self.executions.wrote(written),
             // It was asked for before.
@@ -327,7 +290,7 @@ impl Shared {
         }
         let rows = move |connection: &_| Which::OpenOf.read(connection, [id.as_uuid().as_bytes()]);
         let open = served.replica.read(rows).await?;
-        cancel(&self.executions, open).await.map_err(QueueError::possibly_applied)?;
+        cancel(&self.executions, &served.replica, open).await.map_err(QueueError::possibly_applied)?;
         if found.executions.len() > 1 {
             // The end of such a job is written when its executions are seen to have ended.
             self.tidy().await.map_err(QueueError::possibly_applied)?;
@@ -338,12 +301,12 @@ impl Shared {
 
     async fn delete(&self, id: JobId) -> Result<Deleted, QueueError> {
         let replica = &self.served()?.replica;
-        let found = replica.read(move |connection| Ended::find(connection, id)).await?;
-        let Some(job) = found else { return Ok(Deleted::NotFound) };
-        if !JobStatus::is_terminal(job.status) {
-            return Ok(Deleted::NotTerminal(job.status));
+        let Some(job) = replica.job(&self.link, id).await? else { return Ok(Deleted::NotFound) };
+        let status = job.summary.status;
+        if !status.is_terminal() {
+            return Ok(Deleted::NotTerminal(status));
         }
-        let removed = remove(&self.executions, id, job.status).await?;
+        let removed = remove(&self.executions, id, status).await?;
         replica.progress.caught_up().await.map_err(QueueError::possibly_applied)?;
         Ok(if removed { Deleted::Done } else { Deleted::NotFound })
     }
@@ -379,7 +342,7 @@ impl JobQueue for NatsQueue {
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>, QueueError> {
-        self.shared.served()?.replica.read(move |connection| store::job(connection, id)).await
+        self.shared.served()?.replica.job(&self.shared.link, id).await
     }
 
     async fn jobs(&self, request: PageRequest) -> Result<JobPage, QueueError> {
@@ -387,15 +350,16 @@ impl JobQueue for NatsQueue {
     }
 
     async fn stats(&self) -> Result<QueueStats, QueueError> {
-        let clock = Arc::clone(&self.shared.clock);
-        self.shared.served()?.replica.read(move |connection| store::stats(connection, &*clock)).await
+        let replica = Arc::clone(&self.shared.served()?.replica);
+        let own = Arc::clone(&replica);
+        replica.read(move |connection| store::stats(connection, &own.time)).await
     }
 
     async fn ended(&self, id: JobId) -> Result<Option<Job>, QueueError> {
         let replica = &self.shared.served()?.replica;
         let waiting = replica.waiters.register(id);
         if !waiting.known_to_be_open() {
-            let job = replica.read(move |connection| store::job(connection, id)).await?;
+            let job = replica.job(&self.shared.link, id).await?;
             if job.as_ref().is_none_or(|job| job.summary.status.is_terminal()) {
                 return Ok(job);
             }
@@ -480,7 +444,7 @@ impl WorkerRegistry for NatsQueue {
         }
         let behind = |_| unavailable("this process's copy of the fleet is catching up");
         timeout(CAUGHT_UP, served.fleet.progress.caught_up()).await.map_err(behind)??;
-        let mut workers = served.fleet.connected(self.shared.clock.now());
+        let mut workers = served.fleet.connected(self.shared.link.time.uptime());
         // As far as the copy has come: whoever starts a draining waits until it shows.
         let occupation = served.replica.occupation().await?;
         for worker in &mut workers {

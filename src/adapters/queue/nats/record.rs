@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::domain::{
-    Effect, ErrorKind, ExecutionStatus, Hostname, Idempotency, JobId, JobStatus, Labels, NewJob, Operation,
-    OperationKind, ResultDocument, Slot, Target, Worker, WorkerState,
+use crate::{
+    adapters::queue::store::{between, whole},
+    domain::{
+        Effect, ErrorKind, ExecutionStatus, Hostname, Idempotency, JobId, JobStatus, Labels, NewJob, Operation,
+        OperationKind, ResultDocument, Slot, Target, Worker, WorkerState,
+    },
 };
 
 /// Who wrote a record: a process, and which of its writes. Tells a writer whose answer was lost that it was stored.
@@ -78,6 +81,9 @@ pub(super) struct ExecutionRecord {
     pub(super) cancel_requested: bool,
     pub(super) started_at: Option<i64>,
     pub(super) finished_at: Option<i64>,
+    /// How long the latest attempt took, in microseconds.
+    #[serde(default)]
+    pub(super) ran: Option<u64>,
     pub(super) result: Option<ResultDocument>,
     pub(super) error: Option<ErrorKind>,
     pub(super) message: Option<String>,
@@ -122,6 +128,9 @@ pub(super) struct LedgerRecord {
     pub(super) created: i64,
     /// By [`JobStatus::index`].
     pub(super) completed: Vec<i64>,
+    /// Jobs that it has just taken in, whose last records are being purged.
+    #[serde(default)]
+    pub(super) purging: Vec<JobId>,
 }
 
 /// What a key made.
@@ -142,6 +151,9 @@ pub(super) struct Hint {
     pub(super) slot: String,
     /// Sequence of the execution's record; 0 when there is none.
     pub(super) sequence: u64,
+    /// Microseconds until the deadline, when the hint was sent. The server says how long ago that was.
+    #[serde(default)]
+    pub(super) time_left: Option<u64>,
 }
 
 /// A worker's sign of life.
@@ -157,6 +169,9 @@ pub(super) struct WorkerRecord {
     pub(super) version: String,
     pub(super) commands_enabled: bool,
     pub(super) started_at: i64,
+    /// The time of day on its host when this was sent.
+    #[serde(default)]
+    pub(super) time_of_day: Option<i64>,
 }
 
 /// What a process is told, or asked, at once.
@@ -193,6 +208,7 @@ impl JobRecord {
     /// The record of a new job.
     pub(super) fn of(
         job: &NewJob,
+        created_at: i64,
         effect: Effect,
         idempotency: Option<String>,
         mark: Mark,
@@ -206,8 +222,8 @@ impl JobRecord {
             slots: job.slots.iter().map(ToString::to_string).collect(),
             timeout: u64::try_from(job.timeout.as_micros()).unwrap_or(u64::MAX),
             max_attempts: job.max_attempts,
-            created_at: job.created_at.as_microsecond(),
-            deadline_at: job.deadline_at.as_microsecond(),
+            created_at,
+            deadline_at: created_at.saturating_add(whole(job.deadline)),
             created_by: job.created_by.clone(),
             retried_from: job.retried_from,
             key: idempotency,
@@ -234,11 +250,15 @@ impl JobRecord {
             slots: self.slots.iter().map(slot).collect::<Option<_>>()?,
             timeout: Duration::from_micros(self.timeout),
             max_attempts: self.max_attempts,
-            created_at: time(self.created_at),
-            deadline_at: time(self.deadline_at),
+            deadline: self.deadline(),
             created_by: self.created_by.clone(),
             retried_from: self.retried_from,
         })
+    }
+
+    /// The time from its acceptance to its deadline.
+    pub(super) fn deadline(&self) -> Duration {
+        between(self.created_at, self.deadline_at)
     }
 
     pub(super) fn needs_commands(&self) -> bool {
@@ -259,22 +279,23 @@ impl KeyRecord {
 }
 
 impl WorkerRecord {
-    pub(super) fn of(worker: &Worker, session: Uuid, left: bool) -> Self {
+    pub(super) fn of(worker: &Worker, session: Uuid, time_of_day: i64) -> Self {
         Self {
             hostname: worker.hostname.clone(),
             instance: worker.instance.0,
             session,
-            left,
+            left: false,
             labels: worker.labels.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
             slots: worker.slots,
             version: worker.version.clone(),
             commands_enabled: worker.commands_enabled,
             started_at: worker.started_at.as_microsecond(),
+            time_of_day: Some(time_of_day),
         }
     }
 
-    /// The worker, last heard of at this time.
-    pub(super) fn worker(&self, heard_at: Timestamp) -> Worker {
+    /// The worker, last heard of at this time, whose host's clock is ahead by so much.
+    pub(super) fn worker(&self, heard_at: Timestamp, clock_offset: SignedDuration) -> Worker {
         let labels = self.labels.iter().cloned().collect::<std::collections::BTreeMap<_, _>>();
         Worker {
             hostname: self.hostname.clone(),
@@ -287,6 +308,7 @@ impl WorkerRecord {
             commands_enabled: self.commands_enabled,
             started_at: time(self.started_at),
             last_heartbeat_at: heard_at,
+            clock_offset,
         }
     }
 }

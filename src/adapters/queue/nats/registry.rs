@@ -1,14 +1,16 @@
 //! The workers of this process: their signs of life, and who may have a name.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use async_nats::client::RequestErrorKind;
 use futures_util::StreamExt;
-use jiff::Timestamp;
 use tokio::{
     sync::watch,
     time::{sleep, timeout},
@@ -17,12 +19,14 @@ use uuid::Uuid;
 
 use super::{
     executions::Executions,
+    fleet::is_off,
     link::{Link, NotWritten, unavailable},
     record::{Control, DrainingRecord, WorkerRecord, decode, encode},
 };
 use crate::{
-    domain::{Hostname, InstanceId, Worker, worker::HEARTBEAT_EXPIRY},
-    ports::driven::{Clock, QueueError, QueueErrorKind},
+    adapters::queue::store::between,
+    domain::{Hostname, InstanceId, Worker, worker::is_connected},
+    ports::driven::{QueueError, QueueErrorKind},
 };
 
 /// How long the holder of a name has to say that it lives.
@@ -38,19 +42,32 @@ const TRIES: u32 = 4;
 pub(super) struct Registry {
     session: Uuid,
     link: Arc<Link>,
-    clock: Arc<dyn Clock>,
-    /// Workers of this process as they last gave a sign of life, and when.
-    own: Mutex<HashMap<Hostname, (Worker, Timestamp)>>,
+    /// Workers of this process as they last gave a sign of life, and the uptime of the host then.
+    own: Mutex<HashMap<Hostname, (Worker, i64)>>,
     /// Hosts that this process claims for, and whether they may.
     draining: Mutex<HashMap<Hostname, watch::Sender<bool>>>,
+    /// Hosts whose names went to other processes: this one claims nothing for them.
+    lost: Mutex<HashSet<Hostname>>,
+    /// Held while it is looked up whether a host drains, so that what is looked up last is what counts.
+    looking: tokio::sync::Mutex<()>,
+    /// Whether this host's clock was reported as wrong.
+    clock_is_off: AtomicBool,
 }
 
 impl Registry {
-    pub(super) fn new(session: Uuid, link: Arc<Link>, clock: Arc<dyn Clock>) -> Self {
-        Self { session, link, clock, own: Mutex::default(), draining: Mutex::default() }
+    pub(super) fn new(session: Uuid, link: Arc<Link>) -> Self {
+        Self {
+            session,
+            link,
+            own: Mutex::default(),
+            draining: Mutex::default(),
+            lost: Mutex::default(),
+            looking: tokio::sync::Mutex::default(),
+            clock_is_off: AtomicBool::new(false),
+        }
     }
 
-    fn own(&self) -> MutexGuard<'_, HashMap<Hostname, (Worker, Timestamp)>> {
+    fn own(&self) -> MutexGuard<'_, HashMap<Hostname, (Worker, i64)>> {
         // Every change is complete in itself.
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -59,10 +76,14 @@ impl Registry {
         self.draining.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn lost(&self) -> MutexGuard<'_, HashSet<Hostname>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether an instance lives in this process.
     fn lives_here(&self, instance: Uuid) -> bool {
-        let now = self.clock.now();
-        let fresh = |at: &Timestamp| now.duration_since(*at) <= HEARTBEAT_EXPIRY.try_into().unwrap_or_default();
+        let now = self.link.time.uptime();
+        let fresh = |at: &i64| is_connected(between(*at, now));
         self.own().values().any(|(own, at)| own.instance.0 == instance && fresh(at))
     }
 
@@ -89,18 +110,23 @@ impl Registry {
         let subject = self.link.names.worker(&worker.hostname);
         for _ in 0..TRIES {
             let stored = self.link.last(&self.link.streams.workers, &subject).await?;
-            let sequence = stored.as_ref().map_or(0, |stored| stored.sequence);
+            let (sequence, at) = stored.as_ref().map_or((0, 0), |stored| (stored.sequence, stored.at));
             let holder = stored.and_then(|stored| decode::<WorkerRecord>(&stored.payload));
+            if holder.as_ref().is_some_and(|holder| holder.session == self.session) {
+                self.hear_time(&worker.hostname, at);
+            }
             if let Some(holder) = holder.filter(|holder| !holder.left && holder.instance != worker.instance.0)
                 && self.lives(&holder).await?
             {
                 self.give_up(&worker.hostname, worker.instance);
                 return Err(taken(&worker.hostname));
             }
-            let record = encode(&WorkerRecord::of(worker, self.session, false));
+            let record = encode(&WorkerRecord::of(worker, self.session, self.link.time.time_of_day()));
             match self.link.write(&subject, record, Some(sequence)).await {
                 Ok(written) => {
-                    self.own().insert(worker.hostname.clone(), (worker.clone(), self.clock.now()));
+                    self.own().insert(worker.hostname.clone(), (worker.clone(), self.link.time.uptime()));
+                    self.lost().remove(&worker.hostname);
+                    self.report_clock();
                     self.refresh(&worker.hostname).await?;
                     return Ok(written);
                 }
@@ -111,11 +137,31 @@ impl Registry {
         Err(NotWritten::Conflict.into_error())
     }
 
+    /// This process wrote the last record of a host, which the server stored at this time of its own.
+    fn hear_time(&self, hostname: &Hostname, at: i64) {
+        let written = self.own().get(hostname).map(|(_, uptime)| *uptime);
+        if let Some(written) = written {
+            self.link.time.heard(at + (self.link.time.uptime() - written));
+        }
+    }
+
+    /// Says once that this host's clock is wrong, and once that it is right again.
+    fn report_clock(&self) {
+        let offset = self.link.time.own_offset();
+        let (is_off, ahead_seconds) = (is_off(offset), offset.as_secs_f64());
+        match (self.clock_is_off.swap(is_off, Ordering::Relaxed), is_off) {
+            (false, true) => tracing::warn!(ahead_seconds, "this host's clock is not that of the NATS server"),
+            (true, false) => tracing::info!("this host's clock is that of the NATS server again"),
+            _ => {}
+        }
+    }
+
     /// The name went to another process: this one claims nothing for it any more.
     fn give_up(&self, hostname: &Hostname, instance: InstanceId) {
         let mut own = self.own();
         if own.get(hostname).is_some_and(|(known, _)| known.instance == instance) {
             own.remove(hostname);
+            self.lost().insert(hostname.clone());
             if let Some(draining) = self.draining().get(hostname) {
                 draining.send_replace(true);
             }
@@ -139,8 +185,11 @@ impl Registry {
 
     /// Says whether a host may claim, from now on.
     pub(super) async fn follow_draining(&self, hostname: &Hostname) -> Result<watch::Receiver<bool>, QueueError> {
-        let draining = self.read_draining(hostname).await?;
+        let _turn = self.looking.lock().await;
+        let draining = self.drains(hostname).await?;
         let mut known = self.draining();
+        // Looked at under the same lock under which a name that is lost is said here.
+        let draining = draining || self.lost().contains(hostname);
         let sender = known.entry(hostname.clone()).or_insert_with(|| watch::Sender::new(draining));
         sender.send_replace(draining);
         Ok(sender.subscribe())
@@ -151,9 +200,7 @@ impl Registry {
         let subject = self.link.names.draining(hostname);
         let written = self.link.write(&subject, encode(&DrainingRecord { draining }), None).await;
         let written = written.map_err(NotWritten::into_error)?;
-        if let Some(own) = self.draining().get(hostname) {
-            own.send_replace(draining);
-        }
+        self.refresh(hostname).await?;
         let worker = self.link.last(&self.link.streams.workers, &self.link.names.worker(hostname)).await?;
         let holder = worker.and_then(|stored| decode::<WorkerRecord>(&stored.payload));
         if let Some(holder) = holder.filter(|holder| holder.session != self.session) {
@@ -167,7 +214,7 @@ impl Registry {
         Ok(written)
     }
 
-    async fn read_draining(&self, hostname: &Hostname) -> Result<bool, QueueError> {
+    async fn drains(&self, hostname: &Hostname) -> Result<bool, QueueError> {
         let stored = self.link.state(&self.link.names.draining(hostname)).await?;
         let record = stored.and_then(|stored| decode::<DrainingRecord>(&stored.payload));
         Ok(record.is_some_and(|record| record.draining))
@@ -176,8 +223,10 @@ impl Registry {
     /// Looks again whether a host drains, if this process claims for it.
     async fn refresh(&self, hostname: &Hostname) -> Result<(), QueueError> {
         if self.draining().contains_key(hostname) {
-            let draining = self.read_draining(hostname).await?;
+            let _turn = self.looking.lock().await;
+            let draining = self.drains(hostname).await?;
             if let Some(own) = self.draining().get(hostname) {
+                let draining = draining || self.lost().contains(hostname);
                 own.send_if_modified(|own| std::mem::replace(own, draining) != draining);
             }
         }
@@ -215,7 +264,7 @@ pub(super) async fn come_back(registry: Arc<Registry>) {
 
 /// Hears what this process is told, until it is aborted.
 pub(super) async fn listen(
-    mut subscription: async_nats::Subscriber,
+    subscription: &mut async_nats::Subscriber,
     registry: Arc<Registry>,
     executions: Arc<Executions>,
 ) {

@@ -1,4 +1,5 @@
-//! Removing jobs: a record says so first, the ledger remembers what they were, and only then are they gone.
+//! Removing jobs: a record says so first, and takes the place of all other records of the job at once. When every process
+//! had time to see it, the ledger remembers what the job was, and the last record goes.
 
 use std::{
     sync::Arc,
@@ -7,7 +8,7 @@ use std::{
 
 use futures_util::FutureExt;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, types::ValueRef};
 
 use super::{
     executions::{Executions, all},
@@ -18,7 +19,7 @@ use super::{
 use crate::{
     adapters::queue::{
         Retention,
-        store::{Counters, Ended, as_id, micros, word},
+        store::{Counters, Ended, as_id, whole, word},
     },
     domain::{JobId, JobStatus},
     ports::driven::{QueueError, QueueErrorKind},
@@ -28,6 +29,10 @@ use crate::{
 const CHUNK: i64 = 500;
 /// Such chunks in one round, at most: between rounds there is other work to do.
 const CHUNKS: usize = 8;
+/// A process that has moved the checkpoint purges the last records of those jobs. Others do it when that takes so long.
+const PURGED: Duration = Duration::from_secs(20);
+/// How often it is looked up whether a process has left that undone.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// Removes what is kept no longer.
 pub(super) struct Removals {
@@ -36,8 +41,9 @@ pub(super) struct Removals {
     visible: Duration,
     /// The last removal when this process began to wait, and when that was.
     waiting: Option<(u64, Instant)>,
-    /// Jobs that the checkpoint remembers, and whose last traces could not be removed yet.
-    unpurged: Vec<JobId>,
+    /// The checkpoint that says that records are being purged, and since when this process knows it.
+    purging: Option<(u64, Instant)>,
+    looked_at_ledger: Option<Instant>,
 }
 
 /// Marks a job as removed. Whether it was still there.
@@ -45,7 +51,7 @@ pub(super) async fn remove(executions: &Executions, id: JobId, status: JobStatus
     let (link, subject) = (&executions.link, executions.link.names.job(id));
     let Some(stored) = link.state(&subject).await? else { return Ok(false) };
     let Some(JobEntry::Job(record)) = decode(&stored.payload) else { return Ok(false) };
-    let at = executions.clock.now().as_microsecond();
+    let at = executions.link.time.now();
     let removed = encode(&JobEntry::Removed(Removed { status: Some(status), at, key: record.key }));
     let mut written = link.write(&subject, removed.clone(), Some(stored.sequence)).await;
     if matches!(&written, Err(NotWritten::Failed(error)) if error.kind() == QueueErrorKind::StorageFull) {
@@ -55,6 +61,10 @@ pub(super) async fn remove(executions: &Executions, id: JobId, status: JobStatus
     match written {
         Ok(written) => {
             executions.wrote(written);
+            // What is left when this fails goes with the last record.
+            if let Err(error) = link.purge_before(link.names.all_of_job(id), written).await {
+                tracing::debug!(%error, job_id = %id, "the records of a removed job stay for now");
+            }
             Ok(true)
         }
         Err(NotWritten::Conflict) => Ok(false),
@@ -66,13 +76,14 @@ pub(super) async fn remove(executions: &Executions, id: JobId, status: JobStatus
 struct Pending {
     sequence: u64,
     id: JobId,
-    status: JobStatus,
+    /// None for a job that was never stored.
+    status: Option<JobStatus>,
     key: Option<String>,
 }
 
 impl Removals {
     pub(super) fn new(retention: Retention, visible: Duration) -> Self {
-        Self { retention, visible, waiting: None, unpurged: Vec::new() }
+        Self { retention, visible, waiting: None, purging: None, looked_at_ledger: None }
     }
 
     /// Removes some of what is kept no longer.
@@ -83,7 +94,7 @@ impl Removals {
     ) -> Result<(), QueueError> {
         executions.ballast.restore(&executions.link).await;
         for _ in 0..CHUNKS {
-            let ended = self.over(executions, replica).await?;
+            let ended = self.over(replica).await?;
             let more = i64::try_from(ended.len()).unwrap_or(i64::MAX) >= CHUNK;
             let removals =
                 ended.into_iter().map(|job| async move { remove(executions, job.id, job.status).await.map(drop) });
@@ -98,10 +109,10 @@ impl Removals {
     }
 
     /// The first jobs that are kept no longer.
-    async fn over(&self, executions: &Arc<Executions>, replica: &Arc<Replica>) -> Result<Vec<Ended>, QueueError> {
-        let (retention, now) = (self.retention, executions.clock.now());
+    async fn over(&self, replica: &Arc<Replica>) -> Result<Vec<Ended>, QueueError> {
+        let (retention, now) = (self.retention, replica.time.now());
         let limit = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-        let over_age = micros(now).saturating_sub(i64::try_from(retention.age.as_micros()).unwrap_or(i64::MAX));
+        let over_age = now.saturating_sub(whole(retention.age));
         replica
             .readers
             .read(move |connection| {
@@ -122,9 +133,9 @@ impl Removals {
             .await
     }
 
-    /// Takes removals that everybody has seen into the ledger's checkpoint, then removes their last traces.
+    /// Takes removals that every process had time to see into the ledger's checkpoint, then purges their last records.
     async fn forget(&mut self, executions: &Arc<Executions>, replica: &Arc<Replica>) -> Result<(), QueueError> {
-        self.purge(executions).await?;
+        self.finish_purge(executions).await?;
         let (waiting, since) = match self.waiting {
             Some(waiting) => waiting,
             None => match replica.readers.read(latest).await? {
@@ -141,57 +152,99 @@ impl Removals {
                 self.waiting = None;
                 break;
             };
-            if !self.remember(executions, through, last, &old).await? {
-                // Somebody else was faster, and this process will see it.
+            let Some(checkpoint) = remember(executions, through, last, &old).await? else {
+                // Another process was faster, and this one will see it.
                 break;
-            }
-            self.unpurged.extend(old.into_iter().map(|removal| removal.id));
-            self.purge(executions).await?;
+            };
+            purge(executions, checkpoint).await?;
             replica.progress.caught_up().await?;
         }
         Ok(())
     }
 
-    /// Moves the checkpoint on over these removals. Whether nobody else did.
-    async fn remember(
-        &self,
-        executions: &Arc<Executions>,
-        through: u64,
-        last: u64,
-        removals: &[Pending],
-    ) -> Result<bool, QueueError> {
-        let link = &executions.link;
-        let stored = link.state(&link.names.ledger()).await?;
-        let sequence = stored.as_ref().map_or(0, |stored| stored.sequence);
-        let known = stored.and_then(|stored| decode::<LedgerRecord>(&stored.payload)).unwrap_or_default();
-        if known.through != through {
-            return Ok(false);
+    /// Purges what a process has left that moved the checkpoint and ended.
+    async fn finish_purge(&mut self, executions: &Executions) -> Result<(), QueueError> {
+        if self.looked_at_ledger.is_some_and(|at| at.elapsed() < LOOK) {
+            return Ok(());
         }
-        let mut ledger = LedgerRecord { through: last, ..known };
-        ledger.completed.resize(JobStatus::ALL.len(), 0);
-        for removal in removals {
-            ledger.created += 1;
-            ledger.completed[removal.status.index()] += 1;
+        self.looked_at_ledger = Some(Instant::now());
+        let checkpoint = checkpoint(executions).await?;
+        if checkpoint.ledger.purging.is_empty() {
+            self.purging = None;
+            return Ok(());
         }
-        let keys = removals.iter().filter_map(|removal| removal.key.as_ref());
-        all(keys.map(|key| remember_key(executions, key).boxed()).collect()).await?;
-        match link.write(&link.names.ledger(), encode(&ledger), Some(sequence)).await {
-            Ok(written) => {
-                executions.wrote(written);
-                Ok(true)
-            }
-            Err(NotWritten::Conflict) => Ok(false),
-            Err(error) => Err(error.into_error()),
-        }
+        let known = self.purging.filter(|(sequence, _)| *sequence == checkpoint.sequence);
+        let (_, since) = *self.purging.insert(known.unwrap_or((checkpoint.sequence, Instant::now())));
+        if since.elapsed() >= PURGED { purge(executions, checkpoint).await } else { Ok(()) }
     }
+}
 
-    /// Removes the last traces of jobs that the checkpoint remembers.
-    async fn purge(&mut self, executions: &Arc<Executions>) -> Result<(), QueueError> {
-        let link = &executions.link;
-        all(self.unpurged.iter().map(|id| link.purge(link.names.all_of_job(*id)).boxed()).collect()).await?;
-        self.unpurged.clear();
-        Ok(())
+/// The ledger's checkpoint, as it is stored.
+struct Checkpoint {
+    sequence: u64,
+    ledger: LedgerRecord,
+}
+
+async fn checkpoint(executions: &Executions) -> Result<Checkpoint, QueueError> {
+    let link = &executions.link;
+    let stored = link.state(&link.names.ledger()).await?;
+    let sequence = stored.as_ref().map_or(0, |stored| stored.sequence);
+    let ledger = stored.and_then(|stored| decode::<LedgerRecord>(&stored.payload)).unwrap_or_default();
+    Ok(Checkpoint { sequence, ledger })
+}
+
+/// Moves the checkpoint on over these removals. None when another process did it.
+async fn remember(
+    executions: &Executions,
+    through: u64,
+    last: u64,
+    removals: &[Pending],
+) -> Result<Option<Checkpoint>, QueueError> {
+    let link = &executions.link;
+    let known = checkpoint(executions).await?;
+    if known.ledger.through != through {
+        return Ok(None);
     }
+    // Those of the checkpoint before would be forgotten.
+    purge_all(executions, &known.ledger.purging).await?;
+    let purging = removals.iter().map(|removal| removal.id).collect();
+    let mut ledger = LedgerRecord { through: last, purging, ..known.ledger };
+    ledger.completed.resize(JobStatus::ALL.len(), 0);
+    for status in removals.iter().filter_map(|removal| removal.status) {
+        ledger.created += 1;
+        ledger.completed[status.index()] += 1;
+    }
+    let stored = removals.iter().filter(|removal| removal.status.is_some());
+    let keys = stored.filter_map(|removal| removal.key.as_ref());
+    all(keys.map(|key| remember_key(executions, key).boxed()).collect()).await?;
+    match link.write(&link.names.ledger(), encode(&ledger), Some(known.sequence)).await {
+        Ok(sequence) => {
+            executions.wrote(sequence);
+            Ok(Some(Checkpoint { sequence, ledger }))
+        }
+        Err(NotWritten::Conflict) => Ok(None),
+        Err(error) => Err(error.into_error()),
+    }
+}
+
+/// Purges the last records of the jobs that a checkpoint has just taken in, and says so in it.
+async fn purge(executions: &Executions, checkpoint: Checkpoint) -> Result<(), QueueError> {
+    let Checkpoint { sequence, ledger } = checkpoint;
+    purge_all(executions, &ledger.purging).await?;
+    let link = &executions.link;
+    let done = encode(&LedgerRecord { purging: Vec::new(), ..ledger });
+    match link.write(&link.names.ledger(), done, Some(sequence)).await {
+        Ok(written) => executions.wrote(written),
+        // Another process has gone on from it, and purged them too.
+        Err(NotWritten::Conflict) => {}
+        Err(error) => return Err(error.into_error()),
+    }
+    Ok(())
+}
+
+async fn purge_all(executions: &Executions, ids: &[JobId]) -> Result<(), QueueError> {
+    let link = &executions.link;
+    all(ids.iter().map(|id| link.purge(link.names.all_of_job(*id)).boxed()).collect()).await
 }
 
 /// A key outlives its job, and must not make it anew.
@@ -221,7 +274,10 @@ fn up_to(connection: &Connection, last: u64) -> rusqlite::Result<(u64, Vec<Pendi
             Ok(Pending {
                 sequence: row.get(0)?,
                 id: as_id(row.get(1)?)?,
-                status: word(row, 2, JobStatus::from_word, "an unknown status")?,
+                status: match row.get_ref(2)? {
+                    ValueRef::Null => None,
+                    _ => Some(word(row, 2, JobStatus::from_word, "an unknown status")?),
+                },
                 key: row.get(3)?,
             })
         })?

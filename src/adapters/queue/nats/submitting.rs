@@ -15,7 +15,7 @@ use super::{
     replica::Replica,
 };
 use crate::{
-    adapters::queue::store::{self, NewRows},
+    adapters::queue::store::{self, Moment, NewRows},
     domain::{Idempotency, JobId},
     ports::{
         driven::{QueueError, QueueErrorKind, Submission, Submitted},
@@ -102,7 +102,7 @@ impl Acceptance {
                     Known::Made(submitted) => return Ok(submitted),
                     Known::Announced(id) => id,
                     Known::Free(sequence) => {
-                        self.has_room(&submission)?;
+                        self.room(&submission, Replica::has_room)?;
                         let record = encode(&KeyRecord::of(idempotency, own));
                         let subject = self.executions.link.names.key(&digest(idempotency));
                         match self.executions.link.write(&subject, record, Some(sequence)).await {
@@ -114,8 +114,9 @@ impl Acceptance {
                     }
                 };
             }
-            self.has_room(&submission)?;
-            attempt.send(submission.job.id)?;
+            let id = submission.job.id;
+            attempt.send(id)?;
+            self.room(&submission, |replica, executions, max| replica.make_room(id, executions, max))?;
             if let Some(submitted) = self.store(&submission).await? {
                 return Ok(submitted);
             }
@@ -123,14 +124,17 @@ impl Acceptance {
         Err(unavailable("the job could not be stored beside others"))
     }
 
-    fn has_room(&self, submission: &Submission) -> Result<(), QueueError> {
+    /// Fails when there is no room for a job, as `fits` decides.
+    fn room(&self, submission: &Submission, fits: impl Fn(&Replica, i64, i64) -> bool) -> Result<(), QueueError> {
         // What little there may be is for removals, which give back more than they take.
         self.executions.link.has_room()?;
         let slots = i64::try_from(submission.job.slots.len()).unwrap_or(i64::MAX);
-        if self.replica.depth().saturating_add(slots) > i64::try_from(self.max_depth).unwrap_or(i64::MAX) {
-            return Err(QueueError::new(QueueErrorKind::Full, "the queue is full"));
+        let max = i64::try_from(self.max_depth).unwrap_or(i64::MAX);
+        if fits(&self.replica, slots, max) {
+            Ok(())
+        } else {
+            Err(QueueError::new(QueueErrorKind::Full, "the queue is full"))
         }
-        Ok(())
     }
 
     /// Writes the record. None when there is one with this id already.
@@ -140,8 +144,9 @@ impl Acceptance {
         let key = submission.idempotency.as_ref().map(digest);
         let unwritable =
             |error| QueueError::new(QueueErrorKind::Corrupt, "the input cannot be written as JSON").with_source(error);
-        let record = JobRecord::of(&submission.job, submission.effect, key, mark).map_err(unwritable)?;
-        let (_, shown) = NewRows::of(submission.clone())?;
+        let at = executions.link.time.now();
+        let record = JobRecord::of(&submission.job, at, submission.effect, key, mark).map_err(unwritable)?;
+        let (_, shown) = NewRows::of(submission.clone(), Moment { at, steady: 0 })?;
         executions.reports.expect(mark, vec![JobEvent::Created { operation: record.operation }]);
         let subject = executions.link.names.job(record.id);
         let asked = Instant::now();
@@ -150,6 +155,9 @@ impl Acceptance {
         let stored = executions.link.write(&subject, entry, Some(0)).await;
         if stored.is_err() {
             self.replica.waiters.forget(record.id);
+        }
+        if matches!(stored, Err(NotWritten::Conflict | NotWritten::Failed(_))) {
+            self.replica.is_added(record.id);
         }
         match stored {
             Ok(written) => {
@@ -167,8 +175,12 @@ impl Acceptance {
                 Err(error)
             }
             Err(NotWritten::Uncertain(error)) => {
-                let (executions, id) = (Arc::clone(executions), record.id);
-                tokio::spawn(async move { resolve(&executions, &record, mark, asked).await });
+                let (executions, replica, id) = (Arc::clone(executions), Arc::clone(&self.replica), record.id);
+                tokio::spawn(async move {
+                    if !resolve(&executions, &record, mark, asked).await {
+                        replica.is_added(record.id);
+                    }
+                });
                 Err(error.possibly_applied().about(id))
             }
         }
@@ -212,13 +224,13 @@ impl Acceptance {
 /// Says that the executions of a new job wait.
 async fn announce(executions: &Executions, record: &JobRecord) {
     for slot in &record.slots {
-        executions.hint(record.id, slot, record.needs_commands(), 0).await;
+        executions.hint(record.id, slot, record.needs_commands(), 0, Some(record.deadline())).await;
     }
 }
 
-/// Finds out what became of a job whose answer was lost. One that is not there is kept from coming later; one that came
-/// too late is cancelled.
-async fn resolve(executions: &Executions, record: &JobRecord, mark: Mark, asked: Instant) {
+/// Finds out what became of a job whose answer was lost, and whether it was stored. One that is not there is kept from
+/// coming later; one that came too late is cancelled.
+async fn resolve(executions: &Executions, record: &JobRecord, mark: Mark, asked: Instant) -> bool {
     let (link, subject) = (&executions.link, executions.link.names.job(record.id));
     while !link.is_closed() {
         match link.state(&subject).await {
@@ -226,22 +238,25 @@ async fn resolve(executions: &Executions, record: &JobRecord, mark: Mark, asked:
                 let removed = Removed { status: None, at: record.created_at, key: record.key.clone() };
                 if let Ok(written) = link.write(&subject, encode(&JobEntry::Removed(removed)), Some(0)).await {
                     executions.wrote(written);
-                    return executions.reports.refused(mark);
+                    executions.reports.refused(mark);
+                    return false;
                 }
             }
             Ok(Some(stored)) => {
                 let own = matches!(decode(&stored.payload), Some(JobEntry::Job(job)) if job.mark == mark);
                 if !own {
-                    return executions.reports.refused(mark);
+                    executions.reports.refused(mark);
+                    return false;
                 }
                 executions.reports.stored(mark);
                 executions.wrote(stored.sequence);
                 if asked.elapsed() < ACCEPTANCE {
-                    return announce(executions, record).await;
+                    announce(executions, record).await;
+                    return true;
                 }
-                let cancel = encode(&CancelRecord { at: executions.clock.now().as_microsecond() });
+                let cancel = encode(&CancelRecord { at: link.time.now() });
                 match link.write(&link.names.cancel(record.id), cancel, Some(0)).await {
-                    Ok(_) | Err(NotWritten::Conflict) => return,
+                    Ok(_) | Err(NotWritten::Conflict) => return true,
                     Err(_) => {}
                 }
             }
@@ -249,4 +264,5 @@ async fn resolve(executions: &Executions, record: &JobRecord, mark: Mark, asked:
         }
         sleep(AGAIN).await;
     }
+    true
 }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{FutureExt, TryStreamExt};
+use futures_util::FutureExt;
 use rusqlite::Connection;
 use tokio::{
     sync::{OwnedRwLockReadGuard, RwLock, mpsc, oneshot},
@@ -21,12 +21,13 @@ use super::{
     executions::{Executions, all},
     fleet::Fleet,
     link::{NotWritten, unavailable},
+    lost_hints::{LostHints, NO_HINT},
     record::{DoneRecord, WorkerRecord, decode, encode},
     removal::Removals,
     replica::Replica,
 };
 use crate::{
-    adapters::queue::store::{self, micros},
+    adapters::queue::store::{self, between},
     domain::{ExecutionEvent, ExecutionStatus, Hostname, Job, JobId, Tally},
     ports::{
         driven::{ClaimToken, QueueError},
@@ -42,9 +43,6 @@ const PAUSE: Duration = Duration::from_millis(5);
 const TAKEN_OVER: Duration = Duration::from_secs(3);
 /// Something may be due after this long at the latest.
 const ROUND: Duration = Duration::from_secs(1);
-/// Executions that wait without any hint for so long get another one.
-const NO_HINT: Duration = Duration::from_millis(1_500);
-
 /// Somebody who wants to know that a round was made.
 pub(super) type Poke = oneshot::Sender<Result<(), QueueError>>;
 
@@ -67,15 +65,14 @@ pub(super) struct Watched {
     /// Runs of other processes, by row: their token, and since when this process has known it.
     runs: HashMap<i64, (u64, Instant)>,
     looked_at_runs: Option<Instant>,
-    /// Slots that wait without any hint, and since when.
-    without_hint: HashMap<(String, bool), Instant>,
+    hints: LostHints,
     looked_at_hints: Option<Instant>,
     looked_at_age: Option<Instant>,
 }
 
 impl Upkeep {
     /// Works until it is aborted.
-    pub(super) async fn work(mut self) {
+    pub(super) async fn work(&mut self) {
         loop {
             let poke = tokio::select! {
                 poke = self.pokes.recv() => match poke { Some(poke) => Some(poke), None => return },
@@ -115,7 +112,7 @@ impl Upkeep {
             self.lost_leases().await?;
         }
         if is_due(&mut self.watched.looked_at_hints, NO_HINT / 3) {
-            self.lost_hints().await?;
+            self.watched.hints.look(&self.executions, &self.replica, &self.fleet).await?;
         }
         if is_due(&mut self.watched.looked_at_age, ROUND) {
             self.removals.sweep(&self.executions, &self.replica).await?;
@@ -165,8 +162,8 @@ impl Upkeep {
 
     /// What waits beyond its deadline.
     async fn deadlines(&self) -> Result<(), QueueError> {
-        let now = self.executions.clock.now();
-        let late = self.rows(move |connection| Which::Late.read(connection, (micros(now), AT_MOST))).await?;
+        let now = self.replica.time.now();
+        let late = self.rows(move |connection| Which::Late.read(connection, (now, AT_MOST))).await?;
         self.apply(late, ExecutionEvent::DeadlinePassed).await
     }
 
@@ -184,40 +181,54 @@ impl Upkeep {
             }
             None => record.status == ExecutionStatus::Queued,
         };
-        self.executions.apply(&job, &row.slot, None, event, Detail::default(), meant).await.map(drop)
+        self.executions.apply(&job, &row.slot, None, event, self.detail(&row), meant).await.map(drop)
+    }
+
+    /// What the copy knows about the times of an execution.
+    fn detail(&self, row: &Row) -> Detail<'static> {
+        let now = self.replica.time.now();
+        Detail {
+            ran: row.claimed.map(|claimed| between(claimed, now)),
+            since_acceptance: between(row.accepted, now),
+            time_left: Some(between(now, row.expires)),
+            ..Detail::default()
+        }
     }
 
     /// Ends of jobs of several executions, and cancellations that have not reached every execution.
     async fn settle(&self) -> Result<(), QueueError> {
-        let jobs: Vec<Job> = self
+        let jobs: Vec<(Job, i64)> = self
             .replica
             .readers
             .read(|connection| {
-                let mut statement = connection.prepare_cached("SELECT job_id FROM unsettled LIMIT ?1")?;
-                let ids: Vec<[u8; 16]> =
-                    statement.query_map([AT_MOST], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-                let jobs = ids.into_iter().map(|id| store::job(connection, store::as_id(id)?));
+                let mut statement = connection
+                    .prepare_cached("SELECT job_id, accepted FROM unsettled JOIN job ON job.id = job_id LIMIT ?1")?;
+                let found = statement.query_map([AT_MOST], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                let found: Vec<([u8; 16], i64)> = found.collect::<rusqlite::Result<_>>()?;
+                let jobs = found
+                    .into_iter()
+                    .map(|(id, accepted)| Ok(store::job(connection, store::as_id(id)?)?.map(|job| (job, accepted))));
                 jobs.filter_map(Result::transpose).collect()
             })
             .await?;
-        all(jobs.iter().map(|job| self.settle_one(job).boxed()).collect()).await
+        all(jobs.iter().map(|(job, accepted)| self.settle_one(job, *accepted).boxed()).collect()).await
     }
 
-    async fn settle_one(&self, job: &Job) -> Result<(), QueueError> {
+    async fn settle_one(&self, job: &Job, accepted: i64) -> Result<(), QueueError> {
         let tally: Tally = job.executions.iter().map(|execution| execution.status).collect();
         if tally.job_status().is_terminal() {
-            return self.end(job, tally).await;
+            return self.end(job, accepted, tally).await;
         }
         self.cancel_open(job.summary.id).await
     }
 
-    async fn end(&self, job: &Job, tally: Tally) -> Result<(), QueueError> {
+    /// Writes the end of a job that was accepted at this steady time.
+    async fn end(&self, job: &Job, accepted: i64, tally: Tally) -> Result<(), QueueError> {
         let executions = &self.executions;
         let mark = executions.reports.mark();
         let last = job.executions.iter().filter_map(|execution| execution.finished_at).max();
         let at = last.unwrap_or(job.summary.created_at);
-        let (status, end_to_end) = (tally.job_status(), at.duration_since(job.summary.created_at));
-        let end_to_end = end_to_end.try_into().unwrap_or_default();
+        let (status, end_to_end) = (tally.job_status(), self.replica.time.since(accepted));
         let completed = JobEvent::Completed { operation: job.summary.kind(), status, end_to_end };
         executions.reports.expect(mark, vec![completed]);
         let done = encode(&DoneRecord { status, at: at.as_microsecond(), mark });
@@ -242,7 +253,7 @@ impl Upkeep {
     /// Asks every execution of a job that has not been asked to stop.
     async fn cancel_open(&self, id: JobId) -> Result<(), QueueError> {
         let open = self.rows(move |connection| Which::OpenOf.read(connection, [id.as_uuid().as_bytes()])).await?;
-        cancel(&self.executions, open).await
+        cancel(&self.executions, &self.replica, open).await
     }
 
     /// Runs whose process has given no sign of life for a lease.
@@ -250,7 +261,7 @@ impl Upkeep {
         let own = self.executions.session;
         let rows = self.rows(|connection| Which::Running.read(connection, [])).await?;
         let others: Vec<Row> = rows.into_iter().filter(|row| row.session != Some(own)).collect();
-        let (now, today) = (Instant::now(), self.executions.clock.now());
+        let (now, steady) = (Instant::now(), self.replica.time.now());
         let up_since = self.executions.link.up_since().unwrap_or(now);
         let mut runs = HashMap::with_capacity(others.len());
         let (mut silent, mut vanished) = (Vec::new(), Vec::new());
@@ -266,8 +277,7 @@ impl Upkeep {
             let lease = row.lease.unwrap_or(self.lease);
             let patience = lease + lease / 8;
             // No renewal goes beyond one lease after the deadline, whatever the process says.
-            let beyond_deadline = today.duration_since(row.deadline_at);
-            if Duration::try_from(beyond_deadline).is_ok_and(|beyond| beyond >= patience) {
+            if between(row.expires, steady) >= patience {
                 vanished.push(row);
             } else if heard.elapsed() >= patience {
                 silent.push(row);
@@ -300,50 +310,18 @@ impl Upkeep {
             _ => Ok(false),
         }
     }
-
-    /// Executions that wait while there is no hint for their slot.
-    async fn lost_hints(&mut self) -> Result<(), QueueError> {
-        let slots = self.replica.readers.read(waiting_slots).await?;
-        if slots.is_empty() {
-            self.watched.without_hint.clear();
-            return Ok(());
-        }
-        let link = &self.executions.link;
-        let info = link.streams.work.info_with_subjects(link.names.all_of("work")).await;
-        let failed = |error| unavailable("the hints cannot be counted").with_source(error);
-        // The first page that fails is the last that may be asked for: the client panics when it is polled again.
-        let hinted: HashMap<String, usize> = info.map_err(failed)?.try_collect().await.map_err(failed)?;
-        let now = Instant::now();
-        let mut without = HashMap::new();
-        for (slot, commands) in slots {
-            if hinted.get(&link.names.work(&slot, commands)).is_some_and(|count| *count > 0) {
-                continue;
-            }
-            let key = (slot.clone(), commands);
-            let since = self.watched.without_hint.get(&key).copied().unwrap_or(now);
-            if since.elapsed() < NO_HINT {
-                without.insert(key, since);
-                continue;
-            }
-            let rows =
-                self.rows(move |connection| Which::WaitingIn.read(connection, (slot, commands, AT_MOST))).await?;
-            for row in rows {
-                self.executions.hint(row.job_id, &row.slot, row.needs_commands, row.sequence).await;
-            }
-        }
-        self.watched.without_hint = without;
-        Ok(())
-    }
 }
 
 /// Asks these executions to stop.
-pub(super) async fn cancel(executions: &Executions, open: Vec<Row>) -> Result<(), QueueError> {
+pub(super) async fn cancel(executions: &Executions, replica: &Replica, open: Vec<Row>) -> Result<(), QueueError> {
     for row in open {
         let Some(job) = executions.job(row.job_id).await? else { continue };
         let meant =
             |record: &super::record::ExecutionRecord, _| !record.status.is_terminal() && !record.cancel_requested;
         let event = ExecutionEvent::CancelRequested;
-        executions.apply(&job, &row.slot, None, event, Detail::default(), meant).await?;
+        let since_acceptance = replica.time.since(row.accepted);
+        let detail = Detail { since_acceptance, ..Detail::default() };
+        executions.apply(&job, &row.slot, None, event, detail, meant).await?;
     }
     Ok(())
 }
@@ -355,22 +333,4 @@ fn is_due(last: &mut Option<Instant>, every: Duration) -> bool {
         *last = Some(Instant::now());
     }
     due
-}
-
-/// The slots for which something waits, and whether it needs commands; by skipping through the index, not reading it.
-fn waiting_slots(connection: &Connection) -> rusqlite::Result<Vec<(String, bool)>> {
-    let mut slots = Vec::new();
-    let mut next = connection.prepare_cached(
-        "SELECT min(slot) FROM execution INDEXED BY execution_waiting WHERE status = 'queued' AND slot > ?1",
-    )?;
-    let mut needs = connection.prepare_cached(
-        "SELECT needs_commands FROM execution INDEXED BY execution_waiting \
-         WHERE status = 'queued' AND slot = ?1 ORDER BY job_id LIMIT 1",
-    )?;
-    let mut after = String::new();
-    while let Some(slot) = next.query_row([&after], |row| row.get::<_, Option<String>>(0))? {
-        slots.push((slot.clone(), needs.query_row([&slot], |row| row.get(0))?));
-        after = slot;
-    }
-    Ok(slots)
 }

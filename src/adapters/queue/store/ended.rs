@@ -22,7 +22,7 @@ impl Ended {
             .optional()
     }
 
-    /// The jobs that ended first, of those that ended until then.
+    /// The jobs that ended first, of those that ended until then, in steady time.
     pub(in crate::adapters::queue) fn first(
         connection: &Connection,
         until: i64,
@@ -30,8 +30,8 @@ impl Ended {
     ) -> rusqlite::Result<Vec<Self>> {
         connection
             .prepare_cached(
-                "SELECT id, operation, status, bytes FROM job WHERE finished_at IS NOT NULL AND finished_at <= ?1 \
-                 ORDER BY finished_at LIMIT ?2",
+                "SELECT id, operation, status, bytes FROM job WHERE ended IS NOT NULL AND ended <= ?1 \
+                 ORDER BY ended LIMIT ?2",
             )?
             .query_map((until, at_most), Self::read)?
             .collect()

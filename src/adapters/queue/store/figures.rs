@@ -4,11 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::Connection;
 
-use super::{Counters, corrupt, timestamp};
-use crate::{
-    domain::{Hostname, QueueStats},
-    ports::driven::Clock,
-};
+use super::{Counters, SteadyTime, corrupt};
+use crate::domain::{Hostname, QueueStats};
 
 /// The hosts that the operator has told to claim nothing.
 pub(in crate::adapters::queue) fn draining(connection: &Connection) -> rusqlite::Result<HashSet<Hostname>> {
@@ -18,23 +15,33 @@ pub(in crate::adapters::queue) fn draining(connection: &Connection) -> rusqlite:
 }
 
 /// All figures.
-pub(in crate::adapters::queue) fn stats(connection: &Connection, clock: &dyn Clock) -> rusqlite::Result<QueueStats> {
+pub(in crate::adapters::queue) fn stats(connection: &Connection, time: &SteadyTime) -> rusqlite::Result<QueueStats> {
     let counters = Counters::load(connection)?;
-    let moment = |sql: &str| -> rusqlite::Result<_> {
-        let at: Option<i64> = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
-        at.map(timestamp).transpose()
+    let age = |sql: &str| -> rusqlite::Result<_> {
+        let since: Option<i64> = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        Ok(since.map(|since| time.since(since)))
     };
     Ok(QueueStats {
         jobs: counters.jobs_now(),
         ledger: counters.ledger(),
         depth: u64::try_from(counters.depth).unwrap_or_default(),
-        oldest_queued_at: moment(
-            "SELECT (SELECT created_at FROM job WHERE id = \
-             (SELECT min(job_id) FROM execution INDEXED BY execution_oldest WHERE status = 'queued'))",
-        )?,
-        longest_running_since: moment("SELECT min(started_at) FROM execution WHERE status = 'running'")?,
-        taken_at: clock.now(),
+        oldest_waiting: age("SELECT min(accepted) FROM execution INDEXED BY execution_oldest WHERE status = 'queued'")?,
+        longest_run: age("SELECT min(claimed) FROM execution INDEXED BY execution_running WHERE status = 'running'")?,
+        hosts_waited_for: hosts_waited_for(connection)?,
     })
+}
+
+/// The hosts that executions wait for; by skipping through the index, not reading it.
+fn hosts_waited_for(connection: &Connection) -> rusqlite::Result<Vec<Hostname>> {
+    let mut next = connection.prepare_cached(
+        "SELECT min(slot) FROM execution INDEXED BY execution_waiting WHERE status = 'queued' AND slot > ?1",
+    )?;
+    let (mut hosts, mut after) = (Vec::new(), String::new());
+    while let Some(slot) = next.query_row([&after], |row| row.get::<_, Option<String>>(0))? {
+        hosts.extend(slot.parse::<Hostname>().ok());
+        after = slot;
+    }
+    Ok(hosts)
 }
 
 /// What the store says of hosts.

@@ -10,6 +10,8 @@ mod new_rows;
 mod readers;
 mod rows;
 mod schema;
+mod steady_time;
+mod store_files;
 
 pub(super) use connection::keep_prepared;
 pub(super) use counters::{Counters, Deltas};
@@ -20,4 +22,6 @@ pub(super) use list::page;
 pub(super) use new_rows::NewRows;
 pub(super) use readers::Readers;
 pub(super) use rows::{as_id, duration, job, micros, timestamp, word};
-pub(super) use schema::{VERSION, migrate, version};
+pub(super) use schema::{VERSION, migrate, tables, version};
+pub(super) use steady_time::{Moment, SteadyTime, between, whole};
+pub(super) use store_files::{LOG_BYTES, StoreFiles};

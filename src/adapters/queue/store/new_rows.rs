@@ -1,11 +1,10 @@
 //! The rows of a new job: made where it is accepted, written where rows are written.
 
-use std::time::Duration;
-
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 use serde_json::value::RawValue;
 
-use super::{Deltas, micros};
+use super::{Deltas, Moment, failure, micros, timestamp, whole};
 use crate::{
     domain::{Execution, ExecutionStatus, Hostname, Job, JobId, JobStatus, JobSummary, NewJob, Slot},
     ports::driven::{QueueError, QueueErrorKind, Submission},
@@ -17,6 +16,9 @@ const ROW_BYTES: usize = 400;
 /// A new job, ready to be written.
 pub(in crate::adapters::queue) struct NewRows {
     pub(in crate::adapters::queue) job: NewJob,
+    created_at: Timestamp,
+    /// When it was accepted, in steady time.
+    pub(in crate::adapters::queue) accepted: i64,
     data: Option<Box<RawValue>>,
     effect: &'static str,
     target: String,
@@ -25,8 +27,9 @@ pub(in crate::adapters::queue) struct NewRows {
 }
 
 impl NewRows {
-    /// The rows, and the job as they show it.
-    pub(in crate::adapters::queue) fn of(submission: Submission) -> Result<(Self, Job), QueueError> {
+    /// The rows of a job that was accepted at this moment, and the job as they show it.
+    pub(in crate::adapters::queue) fn of(submission: Submission, at: Moment) -> Result<(Self, Job), QueueError> {
+        let created_at = timestamp(at.at).map_err(failure)?;
         let Submission { job, effect, idempotency: _ } = submission;
         let data = job.operation.data().map_err(|error| {
             QueueError::new(QueueErrorKind::Corrupt, "the input cannot be written as JSON").with_source(error)
@@ -35,9 +38,14 @@ impl NewRows {
         let slots: Vec<String> = job.slots.iter().map(ToString::to_string).collect();
         let texts = data.as_ref().map_or(0, |data| data.get().len()) + target.len() + job.created_by.len();
         let bytes = ROW_BYTES + texts + slots.iter().map(|slot| slot.len() + ROW_BYTES).sum::<usize>();
-        let shown = shown(&job);
+        let shown = shown(&job, created_at);
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        Ok((Self { job, data, effect: effect.as_str(), target, slots, bytes }, shown))
+        Ok((Self { job, created_at, accepted: at.steady, data, effect: effect.as_str(), target, slots, bytes }, shown))
+    }
+
+    /// When its executions stop waiting, in steady time.
+    pub(in crate::adapters::queue) fn expires(&self) -> i64 {
+        self.accepted.saturating_add(whole(self.job.deadline))
     }
 
     /// What these rows add to the figures.
@@ -56,8 +64,8 @@ impl NewRows {
         connection
             .prepare_cached(
                 "INSERT INTO job (id, operation, data, effect, target, status, timeout, max_attempts, created_at, \
-                 deadline_at, created_by, retried_from, bytes) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                 deadline_at, created_by, retried_from, bytes, accepted) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )?
             .execute(params![
                 id.as_bytes(),
@@ -65,40 +73,43 @@ impl NewRows {
                 self.data.as_ref().map(|data| data.get()),
                 self.effect,
                 self.target,
-                micros_of(job.timeout),
+                whole(job.timeout),
                 job.max_attempts,
-                micros(job.created_at),
-                micros(job.deadline_at),
+                micros(self.created_at),
+                micros(deadline_at(job, self.created_at)),
                 job.created_by,
                 retried_from.as_ref().map(uuid::Uuid::as_bytes),
                 self.bytes,
+                self.accepted,
             ])?;
         let mut execution = connection.prepare_cached(
-            "INSERT INTO execution (job_id, slot, worker, status, needs_commands, deadline_at) \
-             VALUES (?1, ?2, ?3, 'queued', ?4, ?5)",
+            "INSERT INTO execution (job_id, slot, worker, status, needs_commands, expires, accepted) \
+             VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6)",
         )?;
         for (name, slot) in self.slots.iter().zip(&job.slots) {
             let worker = matches!(slot, Slot::Host(_)).then_some(name);
             let needs_commands = job.operation.kind().needs_commands();
-            execution.execute(params![id.as_bytes(), name, worker, needs_commands, micros(job.deadline_at)])?;
+            let (expires, accepted) = (self.expires(), self.accepted);
+            execution.execute(params![id.as_bytes(), name, worker, needs_commands, expires, accepted])?;
         }
         Ok(())
     }
 }
 
 /// A job that was just accepted.
-fn shown(job: &NewJob) -> Job {
+fn shown(job: &NewJob, created_at: Timestamp) -> Job {
     let waiting = |worker: Option<Hostname>| Execution {
         worker,
         status: ExecutionStatus::Queued,
         attempt: 0,
         started_at: None,
         finished_at: None,
+        duration: None,
         result: None,
         error: None,
     };
     let created = crate::domain::TimelineEntry {
-        at: job.created_at,
+        at: created_at,
         event: crate::domain::TimelineEvent::Created,
         worker: None,
         message: None,
@@ -110,10 +121,10 @@ fn shown(job: &NewJob) -> Job {
             target: job.target.clone(),
             status: JobStatus::Queued,
             timeout: job.timeout,
-            created_at: job.created_at,
+            created_at,
             started_at: None,
             finished_at: None,
-            deadline_at: job.deadline_at,
+            deadline_at: deadline_at(job, created_at),
             cancel_requested_at: None,
             created_by: job.created_by.clone(),
             retried_from: job.retried_from,
@@ -130,6 +141,8 @@ fn shown(job: &NewJob) -> Job {
     }
 }
 
-fn micros_of(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+/// When a job's executions stop waiting, as the time of day was at its acceptance.
+fn deadline_at(job: &NewJob, created_at: Timestamp) -> Timestamp {
+    let deadline = SignedDuration::try_from(job.deadline).unwrap_or(SignedDuration::MAX);
+    created_at.checked_add(deadline).unwrap_or(Timestamp::MAX)
 }

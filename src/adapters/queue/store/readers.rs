@@ -5,7 +5,6 @@ use std::{
     collections::VecDeque,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
 };
@@ -13,7 +12,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
-use super::{failure, job, keep_prepared, repeat};
+use super::{StoreFiles, failure, job, keep_prepared, repeat};
 use crate::{
     adapters::queue::waiters::Waiter,
     domain::JobId,
@@ -34,10 +33,10 @@ pub(in crate::adapters::queue) struct Readers {
 
 impl Readers {
     /// Starts the threads; they open their connections when they first read.
-    pub(in crate::adapters::queue) fn start(file: &Path) -> io::Result<Self> {
+    pub(in crate::adapters::queue) fn start(files: &StoreFiles) -> io::Result<Self> {
         let readers = Self { desk: Arc::default(), threads: Mutex::default() };
         for _ in 0..AT_ONCE {
-            let (desk, reader) = (Arc::clone(&readers.desk), Reader { file: file.to_owned(), connection: None });
+            let (desk, reader) = (Arc::clone(&readers.desk), Reader { files: files.clone(), connection: None });
             let thread = thread::Builder::new().name("queue-reader".to_owned()).spawn(move || desk.serve(reader))?;
             readers.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
         }
@@ -156,25 +155,32 @@ impl Desk {
 
 /// A connection that reads, opened when it is needed.
 struct Reader {
-    file: PathBuf,
+    files: StoreFiles,
     connection: Option<Connection>,
 }
 
 impl Reader {
     /// Reads in one transaction. A connection that failed is not used again.
     fn read<T>(&mut self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, QueueError> {
-        let connection = self.connection.take().map_or_else(|| self.connect(), Ok).map_err(failure)?;
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect()?,
+        };
         let read = in_transaction(&connection, query).map_err(failure)?;
         self.connection = Some(connection);
         Ok(read)
     }
 
-    fn connect(&self) -> rusqlite::Result<Connection> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.file, flags)?;
-        keep_prepared(&connection)?;
-        connection.pragma_update(None, "cache_size", -2_000)?;
-        Ok(connection)
+    fn connect(&self) -> Result<Connection, QueueError> {
+        self.files.check_file()?;
+        let open = || {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(self.files.path(), flags)?;
+            keep_prepared(&connection)?;
+            connection.pragma_update(None, "cache_size", -2_000)?;
+            Ok(connection)
+        };
+        open().map_err(failure)
     }
 }
 
@@ -195,14 +201,15 @@ mod tests {
     use super::*;
 
     /// A store with one number in it, and the connection that writes.
-    fn store() -> (tempfile::TempDir, PathBuf, Connection) {
+    fn store() -> (tempfile::TempDir, StoreFiles, Connection) {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("test.db");
         let writer = Connection::open(&file).expect("opens");
         writer
             .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1)")
             .expect("writes");
-        (directory, file, writer)
+        let files = StoreFiles::of(&file).expect("it is there");
+        (directory, files, writer)
     }
 
     fn number(connection: &Connection) -> rusqlite::Result<i64> {
@@ -211,8 +218,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_read_sees_what_came_before_it_and_nothing_that_changes_meanwhile() {
-        let (_directory, file, writer) = store();
-        let readers = Readers::start(&file).expect("starts");
+        let (_directory, files, writer) = store();
+        let readers = Readers::start(&files).expect("starts");
         let read = readers.read(move |connection| {
             let before = number(connection)?;
             writer.execute("UPDATE t SET n = n + 1", [])?;
@@ -224,8 +231,8 @@ mod tests {
 
     #[tokio::test]
     async fn reads_that_fail_or_panic_disturb_no_other() {
-        let (_directory, file, _writer) = store();
-        let readers = Readers::start(&file).expect("starts");
+        let (_directory, files, _writer) = store();
+        let readers = Readers::start(&files).expect("starts");
         for _ in 0..2 * AT_ONCE {
             let panicked = readers.read::<()>(|_| panic!("boom")).await.expect_err("no answer");
             assert_eq!(panicked.to_string(), "a read of the job store was cut short");
@@ -238,8 +245,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_waits_at_the_close_is_refused_like_what_comes_later() {
-        let (_directory, file, _writer) = store();
-        let readers = Arc::new(Readers::start(&file).expect("starts"));
+        let (_directory, files, _writer) = store();
+        let readers = Arc::new(Readers::start(&files).expect("starts"));
         let ((begun, begins), (end, ends)) = (mpsc::channel(), mpsc::channel::<()>());
         let ends = Arc::new(Mutex::new(ends));
         let running: Vec<_> = (0..AT_ONCE)

@@ -79,7 +79,7 @@ pub(super) fn summary(row: &Row<'_>) -> rusqlite::Result<JobSummary> {
 /// The executions of a job, ordered by host.
 fn executions(connection: &Connection, id: JobId) -> rusqlite::Result<Vec<Execution>> {
     let mut statement = connection.prepare_cached(
-        "SELECT worker, status, attempt, started_at, finished_at, result, error_kind, error_message \
+        "SELECT worker, status, attempt, started_at, finished_at, result, error_kind, error_message, ran \
          FROM execution WHERE job_id = ?1 ORDER BY slot",
     )?;
     let rows = statement.query_map([id.as_uuid().as_bytes()], |row| {
@@ -98,6 +98,7 @@ fn executions(connection: &Connection, id: JobId) -> rusqlite::Result<Vec<Execut
             attempt: row.get(2)?,
             started_at: optional_time(row, 3)?,
             finished_at: optional_time(row, 4)?,
+            duration: row.get::<_, Option<i64>>(8)?.map(duration).transpose()?,
             result: result.map_err(|_| corrupt("a result that is no JSON"))?,
             error,
         })

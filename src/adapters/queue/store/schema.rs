@@ -3,11 +3,16 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Each step takes a store from the version of its position to the next one. Steps are never changed, only added.
-const MIGRATIONS: [&str; 1] = [include_str!("schema_1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
 /// The version that this program writes.
 #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "a handful of migrations")]
 pub(in crate::adapters::queue) const VERSION: i32 = MIGRATIONS.len() as i32;
+
+/// The tables that a store of this version has, as SQL.
+pub(in crate::adapters::queue) fn tables() -> impl Iterator<Item = &'static str> {
+    MIGRATIONS.into_iter()
+}
 
 /// The version of a store; 0 for one without tables.
 pub(in crate::adapters::queue) fn version(connection: &Connection) -> rusqlite::Result<i32> {

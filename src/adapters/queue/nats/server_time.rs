@@ -1,0 +1,65 @@
+//! The clock of the NATS server, as this process knows it: what the server said last, and the time since then on a
+//! clock that no one can set.
+//!
+//! Every record has the time at which the server stored it. So the age of a record is known on every host, whatever the
+//! time of day is set to there. Times in records are the server's too, so that those of one job agree.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::SignedDuration;
+
+use crate::{
+    adapters::queue::store::{between, micros, whole},
+    ports::driven::Clock,
+};
+
+/// The clock of the server.
+pub(super) struct ServerTime {
+    clock: Arc<dyn Clock>,
+    /// The server's time when this host started, in microseconds since 1970.
+    at_boot: AtomicI64,
+}
+
+impl ServerTime {
+    /// Until the server has said what its time is, it is taken to be that of this host.
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        let at_boot = AtomicI64::new(micros(clock.now()) - whole(clock.uptime().elapsed));
+        Self { clock, at_boot }
+    }
+
+    /// The server says what its time is now.
+    pub(super) fn heard(&self, now: i64) {
+        self.at_boot.store(now - self.uptime(), Ordering::Relaxed);
+    }
+
+    /// Now, in microseconds since 1970.
+    pub(super) fn now(&self) -> i64 {
+        self.at_boot.load(Ordering::Relaxed) + self.uptime()
+    }
+
+    /// How long ago the server's time was this.
+    pub(super) fn age(&self, at: i64) -> Duration {
+        between(at, self.now())
+    }
+
+    /// Microseconds since this host started.
+    pub(super) fn uptime(&self) -> i64 {
+        whole(self.clock.uptime().elapsed)
+    }
+
+    /// The time of day on this host.
+    pub(super) fn time_of_day(&self) -> i64 {
+        micros(self.clock.now())
+    }
+
+    /// How far this host's time of day is ahead of the server's.
+    pub(super) fn own_offset(&self) -> SignedDuration {
+        SignedDuration::from_micros(self.time_of_day() - self.now())
+    }
+}
