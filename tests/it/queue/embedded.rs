@@ -27,7 +27,7 @@ pub(crate) struct Embedded {
     queue: Option<Arc<EmbeddedQueue>>,
 }
 
-fn config(directory: &Path, options: &Options) -> EmbeddedConfig {
+pub(super) fn config(directory: &Path, options: &Options) -> EmbeddedConfig {
     EmbeddedConfig {
         data_dir: directory.to_owned(),
         durability: Durability::PowerLoss,

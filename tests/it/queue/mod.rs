@@ -14,3 +14,4 @@ mod nats_clocks;
 mod nats_faults;
 mod nats_refusals;
 pub(crate) mod nats_server;
+mod older_stores;
