@@ -191,6 +191,7 @@ impl From<JobsError> for ApiError {
             JobsError::Invalid(errors) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, words).with_errors(errors),
             JobsError::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, words),
             JobsError::NotFound => Self::new(StatusCode::NOT_FOUND, words),
+            JobsError::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, words),
             JobsError::Conflict(_) => Self::new(StatusCode::CONFLICT, words),
             JobsError::KeyReused => Self::new(StatusCode::UNPROCESSABLE_ENTITY, words)
                 .with_errors(vec![FieldError::new("Idempotency-Key", "it was used for another request")]),

@@ -45,7 +45,9 @@ impl MeteredQueue {
 
 fn outcome(error: &QueueError) -> QueueOutcome {
     match error.kind() {
-        QueueErrorKind::Full | QueueErrorKind::Busy | QueueErrorKind::HostnameTaken => QueueOutcome::Refused,
+        QueueErrorKind::Full | QueueErrorKind::Busy | QueueErrorKind::TooLarge | QueueErrorKind::HostnameTaken => {
+            QueueOutcome::Refused
+        }
         QueueErrorKind::Unavailable | QueueErrorKind::StorageFull | QueueErrorKind::Corrupt => QueueOutcome::Failed,
     }
 }
@@ -152,6 +154,7 @@ mod tests {
         for (kind, outcome) in [
             (QueueErrorKind::Full, QueueOutcome::Refused),
             (QueueErrorKind::Busy, QueueOutcome::Refused),
+            (QueueErrorKind::TooLarge, QueueOutcome::Refused),
             (QueueErrorKind::Unavailable, QueueOutcome::Failed),
             (QueueErrorKind::StorageFull, QueueOutcome::Failed),
             (QueueErrorKind::Corrupt, QueueOutcome::Failed),

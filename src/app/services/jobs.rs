@@ -125,6 +125,7 @@ impl JobService {
         match kind {
             QueueErrorKind::StorageFull => JobsError::StorageFull,
             QueueErrorKind::Corrupt => JobsError::Corrupt,
+            QueueErrorKind::TooLarge => JobsError::TooLarge,
             _ => {
                 let job_id = error.job_id().or(job_id);
                 JobsError::Unavailable { job_id: job_id.filter(|_| error.uncertain()) }
@@ -163,7 +164,7 @@ fn rejection(error: &JobsError) -> Option<RejectionReason> {
         JobsError::Invalid(errors) if errors.iter().any(|error| error.field == "target") => {
             Some(RejectionReason::Target)
         }
-        JobsError::Invalid(_) => Some(RejectionReason::Invalid),
+        JobsError::Invalid(_) | JobsError::TooLarge => Some(RejectionReason::Invalid),
         JobsError::Forbidden(_) => Some(RejectionReason::Scope),
         JobsError::KeyReused => Some(RejectionReason::KeyReused),
         JobsError::QueueFull => Some(RejectionReason::QueueFull),

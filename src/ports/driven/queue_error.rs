@@ -17,6 +17,8 @@ pub enum QueueErrorKind {
     StorageFull,
     /// What is stored cannot be understood.
     Corrupt,
+    /// The record is larger than the backend stores.
+    TooLarge,
     /// A live worker with this hostname exists.
     HostnameTaken,
 }

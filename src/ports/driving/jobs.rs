@@ -54,6 +54,9 @@ pub enum JobsError {
     /// No such job.
     #[error("no such job")]
     NotFound,
+    /// The request makes a job that is larger than the queue stores.
+    #[error("the job is larger than the queue stores")]
+    TooLarge,
     /// The job stands at a status that does not allow it.
     #[error("the job is {0}")]
     Conflict(JobStatus),

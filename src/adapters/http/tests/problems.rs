@@ -29,6 +29,7 @@ fn shown(error: &JobsError) -> Shown {
     match error {
         JobsError::Invalid(_) => (422, "the request has invalid fields", vec![("target", "no such host")], false, None),
         JobsError::Forbidden(_) => (403, "the operation needs the role admin", vec![], false, None),
+        JobsError::TooLarge => (413, "the job is larger than the queue stores", vec![], false, None),
         JobsError::NotFound => (404, "no such job", vec![], false, None),
         JobsError::Conflict(_) => (409, "the job is running", vec![], false, None),
         JobsError::KeyReused => {
@@ -48,6 +49,7 @@ fn every_jobs_error() -> Vec<JobsError> {
         JobsError::Invalid(vec![FieldError::new("target", "no such host")]),
         JobsError::Forbidden(Scope::Admin),
         JobsError::NotFound,
+        JobsError::TooLarge,
         JobsError::Conflict(JobStatus::Running),
         JobsError::KeyReused,
         JobsError::Deleted(id()),

@@ -35,6 +35,8 @@ use crate::{
 
 /// How long a hint may be on its way to a claim before another worker gets it.
 const HINT_WAIT: Duration = Duration::from_secs(3);
+/// A consumer that no process has asked for so long is removed. Hints that wait for it stay.
+const DEPARTED: Duration = Duration::from_hours(1);
 /// Pause after a failure.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -102,9 +104,10 @@ impl Dispatcher {
                 max_deliver: -1,
                 max_ack_pending: 20_000,
                 max_waiting: 20_000,
+                inactive_threshold: DEPARTED,
                 ..pull::Config::default()
             };
-            let made = link.streams.work.get_or_create_consumer(&name, config).await;
+            let made = link.streams.work.create_consumer(config).await;
             made.map_err(|error| unavailable("a consumer cannot be made").with_source(error))?;
             sources.push(Pulls::open(link, &name).await?);
         }

@@ -22,12 +22,14 @@ use super::{
 };
 use crate::{
     adapters::queue::{leases::Leases, store::whole},
-    domain::{ExecutionEvent, ExecutionStatus, JobId},
-    ports::driven::{ClaimToken, Clock, Outcome, QueueError},
+    domain::{ExecutionEvent, ExecutionStatus, FailureKind, JobId},
+    ports::driven::{ClaimToken, Clock, Outcome, QueueError, QueueErrorKind},
 };
 
 /// Changes under way at the same time.
 const AT_ONCE: usize = 64;
+/// Bytes of a message that are kept beside a result that is dropped.
+const MESSAGE: usize = 1_000;
 /// How often a change is tried when others change the same record.
 const TRIES: u32 = 16;
 /// How long ends of runs have to be recorded after a connection was lost: a worker tries once a second.
@@ -92,6 +94,21 @@ pub(super) async fn all(works: Vec<BoxFuture<'_, Result<(), QueueError>>>) -> Re
 /// The token of an execution that runs, or ran last.
 pub(super) fn token_of(record: &ExecutionRecord, sequence: u64) -> ClaimToken {
     ClaimToken(record.token.unwrap_or(sequence))
+}
+
+/// What is recorded of an end whose result is too large.
+fn without_result(outcome: &Outcome, error: &QueueError) -> Outcome {
+    let event = match outcome.event {
+        ExecutionEvent::Returned => ExecutionEvent::Failed(FailureKind::Operation),
+        event => event,
+    };
+    let said = outcome.message.as_ref().map(|said| format!("{}; ", excerpt(said))).unwrap_or_default();
+    Outcome { event, result: None, message: Some(format!("{said}its result was dropped: {error}")) }
+}
+
+/// The beginning of a message that may be what is too large.
+fn excerpt(message: &str) -> &str {
+    &message[..message.floor_char_boundary(MESSAGE)]
 }
 
 impl Executions {
@@ -243,7 +260,18 @@ impl Executions {
     }
 
     /// Ends a run, if it still runs under this token.
+    ///
+    /// A result that the server does not store ends the run as failed: it would be refused again and again.
     pub(super) async fn finish(&self, token: ClaimToken, outcome: &Outcome) -> Result<bool, QueueError> {
+        match self.record_end(token, outcome).await {
+            Err(error) if error.kind() == QueueErrorKind::TooLarge => {
+                self.record_end(token, &without_result(outcome, &error)).await
+            }
+            recorded => recorded,
+        }
+    }
+
+    async fn record_end(&self, token: ClaimToken, outcome: &Outcome) -> Result<bool, QueueError> {
         let Some((held, _, ran)) = self.leases.held(token) else { return Ok(false) };
         let detail = Detail { outcome: Some(outcome), ran_here: true, ..held.detail(ran) };
         let meant = |record: &ExecutionRecord, sequence| {

@@ -12,9 +12,10 @@ use uuid::Uuid;
 
 use super::{
     follower::{Arrived, Sink, stored_at},
-    link::{Link, Standing},
+    link::Link,
     progress::Progress,
     record::{WorkerRecord, decode, time},
+    standing::Standing,
 };
 use crate::{
     adapters::queue::store::between,

@@ -10,7 +10,10 @@ use async_nats::jetstream::{
 use futures_util::StreamExt;
 use tokio::time::{sleep, timeout};
 
-use super::link::{Link, Standing, Stored, micros_of, unavailable};
+use super::{
+    link::{Link, Stored, micros_of, unavailable},
+    standing::Standing,
+};
 use crate::{
     adapters::queue::store::{between, whole},
     ports::driven::QueueError,

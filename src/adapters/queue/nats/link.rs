@@ -3,28 +3,26 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use async_nats::{
-    Client, ConnectOptions, Event, ServerError,
+    Client,
     jetstream::{
-        Context, ErrorCode,
+        self, Context, ErrorCode,
         context::{ContextBuilder, PublishErrorKind},
         message::{PublishMessage, StreamMessage},
-        response::Response,
         stream::{LastRawMessageErrorKind, PurgeError, PurgeResponse, Stream},
     },
 };
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use tokio::{sync::watch, time::timeout};
 
 use super::{
     config::NatsServer,
     connect_error::ConnectError,
+    connection::{hear, options, refusal},
     denials::{Denials, Denied},
     names::Names,
     server_time::ServerTime,
@@ -38,17 +36,15 @@ use crate::{
 /// How long an answer of the server may take: a caller hears within a second that there is none.
 pub(super) const ANSWER: Duration = Duration::from_millis(700);
 /// How long the server has at the start.
-const START: Duration = Duration::from_secs(5);
+pub(super) const START: Duration = Duration::from_secs(5);
 /// How long it has to make or change the streams: a cluster elects a leader for each.
-const MADE: Duration = Duration::from_secs(15);
-/// A frozen server is noticed after two of these.
-const PING: Duration = Duration::from_secs(5);
+pub(super) const MADE: Duration = Duration::from_secs(15);
 /// How long workers have to come back with the server.
 const RETURN: Duration = Duration::from_secs(2);
 /// How long no jobs are taken after the server had no room.
 const FULL: Duration = Duration::from_secs(3);
-/// Longest pause between attempts to connect again.
-const RECONNECT: Duration = Duration::from_millis(500);
+/// What the headers of a record take of the server's limit, at most.
+const OVERHEAD: usize = 256;
 
 /// A record as it is stored.
 #[derive(Debug, Clone)]
@@ -95,32 +91,6 @@ impl NotWritten {
     }
 }
 
-/// How a stream stands.
-#[derive(Debug, Clone)]
-pub(super) struct Standing {
-    /// When it was made: another stream of the same name has another.
-    pub(super) identity: String,
-    /// The sequence of its last record.
-    pub(super) last: u64,
-}
-
-/// What the server says of a stream; the client leaves the server's time out.
-#[derive(Deserialize)]
-struct Info {
-    created: String,
-    state: InfoState,
-    ts: Option<Timestamp>,
-}
-
-#[derive(Deserialize)]
-struct InfoState {
-    last_seq: u64,
-}
-
-/// A question without parameters.
-#[derive(Serialize)]
-struct Empty {}
-
 /// The state of the connection: how often it was made, and whether it is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Connected {
@@ -139,9 +109,14 @@ pub(super) struct Link {
     pub(super) names: Names,
     pub(super) streams: Streams,
     pub(super) time: ServerTime,
-    denials: Arc<Denials>,
+    pub(super) denials: Arc<Denials>,
     state: watch::Sender<Connected>,
     closing: Arc<AtomicBool>,
+    /// Bytes of the largest message that the stream of jobs takes; -1 for no limit of its own.
+    pub(super) largest_message: AtomicI64,
+    /// How the streams are made, should one be gone.
+    pub(super) replicas: usize,
+    pub(super) key_age: Duration,
     /// When the server last had no room for a record.
     full_at: Mutex<Option<Instant>>,
 }
@@ -192,8 +167,22 @@ impl Link {
             *state = Connected { times: state.times.max(1), now: true, ..*state };
             changed
         });
-        let (time, full_at) = (ServerTime::new(clock), Mutex::default());
-        let link = Self { client, context, names, streams, time, denials, state, closing, full_at };
+        let (time, full_at, largest_message) = (ServerTime::new(clock), Mutex::default(), AtomicI64::new(-1));
+        let replicas = server.replicas;
+        let link = Self {
+            client,
+            context,
+            names,
+            streams,
+            time,
+            denials,
+            state,
+            closing,
+            largest_message,
+            replicas,
+            key_age,
+            full_at,
+        };
         link.may_read().await?;
         // A server that does not answer now is asked again when it is followed.
         let _ = link.stand(&link.names.state_stream()).await;
@@ -251,6 +240,10 @@ impl Link {
     ) -> Result<u64, NotWritten> {
         // A record that is sent without a connection would be stored whenever there is one again.
         self.up().map_err(NotWritten::Failed)?;
+        if payload.len() > self.largest_record() {
+            return Err(NotWritten::Failed(self.too_large(payload.len())));
+        }
+        let size = payload.len();
         let mut message = PublishMessage::build().payload(payload.into());
         if let Some(sequence) = expected {
             message = message.expected_last_subject_sequence(sequence);
@@ -266,9 +259,7 @@ impl Link {
             Err(denied) => return Err(NotWritten::Failed(not_allowed(&denied))),
             Ok(Ok(acknowledged)) => acknowledged,
             Ok(Err(error)) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
-                return Err(NotWritten::Failed(
-                    unavailable("a record is larger than the NATS server takes").with_source(error),
-                ));
+                return Err(NotWritten::Failed(self.too_large(size).with_source(error)));
             }
             Ok(Err(error)) => {
                 return Err(NotWritten::Uncertain(unavailable("a record could not be sent").with_source(error)));
@@ -276,12 +267,26 @@ impl Link {
         };
         match acknowledged {
             Ok(Ok(acknowledgement)) => Ok(acknowledgement.sequence),
+            Ok(Err(error)) if is_too_large(&error) => Err(NotWritten::Failed(self.too_large(size).with_source(error))),
             Ok(Err(error)) => Err(self.not_written(error)),
             Err(_) => Err(NotWritten::Uncertain(unavailable("the NATS server does not answer"))),
         }
     }
 
-    fn not_written(&self, error: async_nats::jetstream::context::PublishError) -> NotWritten {
+    /// Bytes of the largest record that the server stores, as it says at each connection.
+    pub(super) fn largest_record(&self) -> usize {
+        let payload = self.client.server_info().max_payload;
+        let stream = usize::try_from(self.largest_message.load(Ordering::Relaxed)).ok().filter(|most| *most > 0);
+        payload.saturating_sub(OVERHEAD).min(stream.unwrap_or(usize::MAX))
+    }
+
+    fn too_large(&self, size: usize) -> QueueError {
+        let most = self.largest_record();
+        let message = format!("a record of {size} bytes is larger than the NATS server stores ({most} bytes)");
+        QueueError::new(QueueErrorKind::TooLarge, message)
+    }
+
+    fn not_written(&self, error: jetstream::context::PublishError) -> NotWritten {
         let failed = not_written(error);
         if matches!(&failed, NotWritten::Failed(error) if error.kind() == QueueErrorKind::StorageFull) {
             *self.full_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
@@ -330,27 +335,6 @@ impl Link {
         self.state(subject).await
     }
 
-    /// How a stream stands. Also hears what the server's time is.
-    pub(super) async fn stand(&self, stream: &str) -> Result<Standing, QueueError> {
-        self.up()?;
-        let subject = format!("STREAM.INFO.{stream}");
-        let asked = format!("$JS.API.{subject}");
-        let answer = timeout(ANSWER, self.context.request(subject, &Empty {}));
-        let answer = self.denials.or_denied(&asked, answer).await.map_err(|denied| not_allowed(&denied))?;
-        let unreadable = |error| unavailable("how a stream stands cannot be read").with_source(error);
-        let answer: Response<Info> =
-            answer.map_err(|_| unavailable("the NATS server does not answer"))?.map_err(unreadable)?;
-        match answer {
-            Response::Ok(info) => {
-                if let Some(now) = info.ts {
-                    self.time.heard(now.as_microsecond());
-                }
-                Ok(Standing { identity: info.created, last: info.state.last_seq })
-            }
-            Response::Err { error } => Err(unavailable("a stream cannot be asked how it stands").with_source(error)),
-        }
-    }
-
     /// Sends something that may be lost.
     pub(super) async fn hint(&self, subject: String, payload: Vec<u8>) {
         if self.is_up()
@@ -395,103 +379,11 @@ pub(super) fn unavailable(message: &str) -> QueueError {
 }
 
 /// Something is not done, because the user may not.
-fn not_allowed(denied: &Denied) -> QueueError {
+pub(super) fn not_allowed(denied: &Denied) -> QueueError {
     QueueError::new(QueueErrorKind::Unavailable, denied.to_string())
 }
 
-async fn options(server: &NatsServer) -> Result<ConnectOptions, ConnectError> {
-    let mut options = ConnectOptions::new()
-        .name(format!("osapi {}", env!("CARGO_PKG_VERSION")))
-        .ping_interval(PING)
-        .connection_timeout(START)
-        .subscription_capacity(8_192)
-        .reconnect_delay_callback(|attempt| {
-            RECONNECT.min(Duration::from_millis(25 * u64::try_from(attempt).unwrap_or(u64::MAX).min(100)))
-        });
-    if let Some((user, password)) = &server.user {
-        options = options.user_and_password(user.clone(), password.clone());
-    }
-    if let Some(path) = &server.credentials_file {
-        let file = |source| ConnectError::File { path: path.clone(), source };
-        options = options.credentials_file(path).await.map_err(file)?;
-    }
-    let files = [&server.tls.ca_file]
-        .into_iter()
-        .flatten()
-        .chain(server.tls.certificate.iter().flat_map(|(certificate, key)| [certificate, key]));
-    for path in files {
-        std::fs::File::open(path).map_err(|source| ConnectError::File { path: path.clone(), source })?;
-    }
-    if let Some(authority) = &server.tls.ca_file {
-        options = options.add_root_certificates(authority.clone()).require_tls(true);
-    }
-    if let Some((certificate, key)) = &server.tls.certificate {
-        options = options.add_client_certificate(certificate.clone(), key.clone()).require_tls(true);
-    }
-    Ok(options)
-}
-
-fn refusal(error: &async_nats::ConnectError, servers: String, shown: bool) -> ConnectError {
-    use async_nats::ConnectErrorKind as Kind;
-    // The client wraps what the last server said.
-    let mut detail = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        detail = inner.to_string();
-        source = inner.source();
-    }
-    let denied = detail.to_lowercase().contains("authorization");
-    match error.kind() {
-        Kind::Authentication | Kind::AuthorizationViolation if shown => ConnectError::Refused { servers },
-        _ if denied && shown => ConnectError::Refused { servers },
-        Kind::Authentication | Kind::AuthorizationViolation => ConnectError::NoCredentials { servers },
-        _ if denied => ConnectError::NoCredentials { servers },
-        Kind::Tls => ConnectError::Tls { servers, detail },
-        _ if is_about_tls(&detail) => ConnectError::Tls { servers, detail },
-        _ => ConnectError::Unreachable { servers, detail },
-    }
-}
-
-/// Whether it is TLS that failed. What the other side says of our certificate comes when the connection is already
-/// made, as an error of reading.
-fn is_about_tls(detail: &str) -> bool {
-    let detail = detail.to_lowercase();
-    ["certificate", "fatal alert", "corrupt message", "handshake"].iter().any(|words| detail.contains(words))
-}
-
-/// Notes what happens to the connection, in one log line per change.
-fn hear(
-    event: &Event,
-    state: &watch::Sender<Connected>,
-    denials: &Denials,
-    metrics: &dyn MetricsPort,
-    closing: &AtomicBool,
-) {
-    match event {
-        Event::Connected => {
-            let again = state.borrow().times > 0;
-            state.send_modify(|state| {
-                let away = if again { state.since.elapsed() } else { Duration::ZERO };
-                *state = Connected { times: state.times + 1, now: true, since: Instant::now(), away };
-            });
-            if again {
-                metrics.queue_reconnected();
-                tracing::info!("the NATS server can be reached again");
-            }
-        }
-        Event::Disconnected if !closing.load(Ordering::SeqCst) => {
-            if state.send_if_modified(|state| {
-                std::mem::replace(state, Connected { now: false, since: Instant::now(), ..*state }).now
-            }) {
-                tracing::warn!("the NATS server cannot be reached, trying again until it can");
-            }
-        }
-        Event::ServerError(ServerError::Other(said)) if denials.hear(said) => {}
-        other => tracing::debug!(event = %other, "the connection to the NATS server"),
-    }
-}
-
-fn not_written(error: async_nats::jetstream::context::PublishError) -> NotWritten {
+fn not_written(error: jetstream::context::PublishError) -> NotWritten {
     match error.kind() {
         PublishErrorKind::WrongLastSequence => NotWritten::Conflict,
         // Nobody listens: JetStream is not there yet after a restart.
@@ -500,8 +392,8 @@ fn not_written(error: async_nats::jetstream::context::PublishError) -> NotWritte
         }
         PublishErrorKind::Other => {
             let code = std::error::Error::source(&error)
-                .and_then(|source| source.downcast_ref::<async_nats::jetstream::Error>())
-                .map(async_nats::jetstream::Error::error_code);
+                .and_then(|source| source.downcast_ref::<jetstream::Error>())
+                .map(jetstream::Error::error_code);
             match code {
                 Some(code) if is_full(code) => NotWritten::Failed(no_room().with_source(error)),
                 Some(_) => NotWritten::Failed(unavailable("the NATS server refuses a record").with_source(error)),
@@ -510,6 +402,12 @@ fn not_written(error: async_nats::jetstream::context::PublishError) -> NotWritte
         }
         _ => NotWritten::Uncertain(unavailable("the NATS server does not answer").with_source(error)),
     }
+}
+
+fn is_too_large(error: &jetstream::context::PublishError) -> bool {
+    let source = std::error::Error::source(error);
+    let code = source.and_then(|source| source.downcast_ref::<jetstream::Error>()).map(jetstream::Error::error_code);
+    code == Some(ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM)
 }
 
 fn no_room() -> QueueError {

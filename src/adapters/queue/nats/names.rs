@@ -57,6 +57,11 @@ impl Names {
         format!("{}-keys", self.prefix)
     }
 
+    /// All streams.
+    pub(super) fn streams(&self) -> [String; 4] {
+        [self.state_stream(), self.work_stream(), self.workers_stream(), self.keys_stream()]
+    }
+
     /// The stream that keeps a subject of this installation.
     pub(super) fn stream_of(&self, subject: &str) -> String {
         let rest = subject.strip_prefix(&self.prefix).unwrap_or(subject);

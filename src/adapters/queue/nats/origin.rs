@@ -7,9 +7,10 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{
-    link::{Link, Standing, Stored},
+    link::{Link, Stored},
     names::About,
     record::{JobEntry, decode},
+    standing::Standing,
 };
 use crate::ports::driven::QueueError;
 

@@ -20,12 +20,13 @@ use super::{
     apply::{Applied, Now, apply, start_from},
     connect_error::ConnectError,
     follower::{Arrived, Sink},
-    link::{Link, Standing, unavailable},
+    link::{Link, unavailable},
     model::{Model, empty},
     origin::Origin,
     progress::Progress,
     record::{LedgerRecord, decode},
     reports::Reports,
+    standing::Standing,
 };
 use crate::{
     adapters::queue::{

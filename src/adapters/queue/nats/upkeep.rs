@@ -43,6 +43,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 const TAKEN_OVER: Duration = Duration::from_secs(3);
 /// Something may be due after this long at the latest.
 const ROUND: Duration = Duration::from_secs(1);
+/// How often it is looked up whether the streams are still there.
+const STREAMS: Duration = Duration::from_secs(3);
+
 /// Somebody who wants to know that a round was made.
 pub(super) type Poke = oneshot::Sender<Result<(), QueueError>>;
 
@@ -68,6 +71,7 @@ pub(super) struct Watched {
     hints: LostHints,
     looked_at_hints: Option<Instant>,
     looked_at_age: Option<Instant>,
+    looked_at_streams: Option<Instant>,
 }
 
 impl Upkeep {
@@ -98,7 +102,13 @@ impl Upkeep {
     }
 
     async fn round(&mut self, asked: bool) -> Result<(), QueueError> {
-        if !self.executions.link.is_up() || !self.replica.progress.is_ready() || !self.fleet.progress.is_ready() {
+        if !self.executions.link.is_up() {
+            return Err(unavailable("the queue is not ready"));
+        }
+        if is_due(&mut self.watched.looked_at_streams, STREAMS) {
+            self.executions.link.restore_streams().await?;
+        }
+        if !self.replica.progress.is_ready() || !self.fleet.progress.is_ready() {
             return Err(unavailable("the queue is not ready"));
         }
         if asked {
