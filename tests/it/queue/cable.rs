@@ -22,6 +22,8 @@ pub(super) enum State {
 pub(super) struct Cable {
     pub(super) url: String,
     state: Arc<watch::Sender<State>>,
+    /// Held by each direction of each connection.
+    pumps: Arc<watch::Sender<usize>>,
 }
 
 impl Cable {
@@ -31,6 +33,8 @@ impl Cable {
         let url = format!("nats://{}", listener.local_addr().unwrap());
         let state = Arc::new(watch::Sender::new(State::Whole));
         let mut gate = state.subscribe();
+        let pumps = Arc::new(watch::Sender::new(0));
+        let counted = Arc::clone(&pumps);
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 if gate.wait_for(|state| *state != State::Torn).await.is_err() {
@@ -38,11 +42,24 @@ impl Cable {
                 }
                 let Ok(far) = TcpStream::connect(&to).await else { continue };
                 let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
-                tokio::spawn(pump(near_in, far_out, gate.clone()));
-                tokio::spawn(pump(far_in, near_out, gate.clone()));
+                for (from, to) in [(near_in, far_out), (far_in, near_out)] {
+                    counted.send_modify(|count| *count += 1);
+                    let (gate, counted) = (gate.clone(), Arc::clone(&counted));
+                    tokio::spawn(async move {
+                        pump(from, to, gate).await;
+                        counted.send_modify(|count| *count -= 1);
+                    });
+                }
             }
         });
-        Self { url, state }
+        Self { url, state, pumps }
+    }
+
+    /// Loses what is under way with all connections, and is whole again.
+    pub(super) async fn tear(&self) {
+        self.becomes(State::Torn);
+        self.pumps.subscribe().wait_for(|count| *count == 0).await.unwrap();
+        self.becomes(State::Whole);
     }
 
     pub(super) fn becomes(&self, state: State) {

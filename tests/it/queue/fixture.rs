@@ -91,6 +91,19 @@ impl TestClock {
         self.day.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
     }
 
+    /// Lets time pass as it does, from now on.
+    pub(crate) fn run(self: &Arc<Self>) {
+        let (clock, mut last) = (Arc::clone(self), tokio::time::Instant::now());
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(Duration::from_millis(5));
+            loop {
+                let now = ticks.tick().await;
+                clock.pass(Duration::from_micros(u64::try_from((now - last).as_micros()).unwrap()));
+                last = now;
+            }
+        });
+    }
+
     /// Lets time pass.
     pub(crate) fn pass(&self, time: Duration) {
         let micros = i64::try_from(time.as_micros()).unwrap();

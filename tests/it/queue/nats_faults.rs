@@ -2,24 +2,15 @@
 
 use std::{
     collections::HashMap,
-    path::Path,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use osapi::{
     adapters::queue::nats::NatsQueue,
-    domain::{
-        Effect, ExecutionEvent, ExecutionStatus, Hostname, JobId, JobStatus, OperationKind, QueueStats, WorkerState,
-    },
+    domain::{Effect, ExecutionEvent, JobId, JobStatus, OperationKind, WorkerState},
     ports::{
-        driven::{
-            Claim, JobQueue, MetricsPort, QueueErrorKind, QueueOperation, QueueOutcome, RejectionReason, Revocation,
-            Submission, WorkerRegistry,
-        },
+        driven::{JobQueue, QueueErrorKind, Revocation, Submission, WorkerRegistry},
         driving::JobEvent,
     },
 };
@@ -30,76 +21,11 @@ use super::{
     cable::{Cable, State},
     fixture::{Options, Reports, World, hostname, outcome, request, worker},
     nats::{Nats, config},
+    nats_process::{Counts, PATIENCE, Process, figures, process, process_with, worker_process},
 };
-
-/// Long enough for everything that happens by itself here.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Counts reconnections, and nothing else.
-#[derive(Default)]
-struct Reconnections(AtomicU64);
-
-impl MetricsPort for Reconnections {
-    fn job_created(&self, _: OperationKind) {}
-    fn job_completed(&self, _: OperationKind, _: JobStatus, _: Duration) {}
-    fn job_rejected(&self, _: RejectionReason) {}
-    fn execution_claimed(&self, _: OperationKind, _: Duration) {}
-    fn execution_started(&self, _: OperationKind) {}
-    fn execution_stopped(&self, _: OperationKind) {}
-    fn execution_finished(&self, _: OperationKind, _: ExecutionStatus, _: Duration) {}
-    fn execution_redelivered(&self, _: OperationKind) {}
-    fn stale_result(&self) {}
-    fn worker_joined(&self, _: &Hostname) {}
-    fn worker_left(&self) {}
-    fn queue_reconnected(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-    fn queue_copy_lag(&self, _: u64) {}
-    fn task_panicked(&self) {}
-    fn queue_called(&self, _: QueueOperation, _: QueueOutcome, _: Duration) {}
-}
-
-/// Another process of the fleet: with a directory it serves the API, without it only works.
-struct Process {
-    queue: Arc<NatsQueue>,
-    reports: Arc<Reports>,
-    reconnections: Arc<Reconnections>,
-}
-
-async fn process(world: &World<Nats>, url: String, directory: Option<&Path>) -> Process {
-    process_with(world, url, directory, &world.options).await
-}
-
-async fn process_with(world: &World<Nats>, url: String, directory: Option<&Path>, options: &Options) -> Process {
-    let (reports, reconnections): (Arc<Reports>, Arc<Reconnections>) = Default::default();
-    let config = config(url, directory, options);
-    let (clock, heard, counted) = (Arc::clone(&world.clock), Arc::clone(&reports), Arc::clone(&reconnections));
-    let queue = NatsQueue::connect(config, clock, heard, counted).await.unwrap();
-    Process { queue, reports, reconnections }
-}
-
-async fn worker_process(world: &World<Nats>) -> Process {
-    process(world, world.backend.server.url(), None).await
-}
-
-impl Process {
-    async fn claim(&self, host: &str, max: u32) -> Vec<Claim> {
-        timeout(PATIENCE, self.queue.claim(request(host, max))).await.expect("there is something to claim").unwrap()
-    }
-
-    async fn finish(&self, claim: &Claim) -> bool {
-        timeout(PATIENCE, self.queue.finish(claim.token, outcome(ExecutionEvent::Returned))).await.unwrap().unwrap()
-    }
-}
 
 fn short_leases() -> Options {
     Options { lease: Duration::from_millis(400), ..Options::default() }
-}
-
-/// The figures without those that grow while nothing happens.
-async fn figures(queue: &dyn JobQueue) -> QueueStats {
-    queue.check().await.unwrap();
-    QueueStats { oldest_waiting: None, longest_run: None, ..queue.stats().await.unwrap() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -133,7 +59,7 @@ async fn a_server_that_was_killed_and_comes_back_has_lost_nothing() {
     timeout(PATIENCE, ended).await.expect("the end of the run is recorded");
     assert_eq!(world.end(before).await, "completed");
     assert_eq!(world.status(waiting).await, "queued");
-    assert_eq!(worker.reconnections.0.load(Ordering::SeqCst), 1);
+    assert_eq!(worker.counts.reconnections.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -438,8 +364,8 @@ async fn two_installations_share_a_server_and_see_nothing_of_each_other() {
     let directory = tempfile::tempdir().unwrap();
     let mut other = config(world.backend.server.url(), Some(directory.path()), &world.options);
     other.server.prefix = "osapi-2".to_owned();
-    let (reports, reconnections): (Arc<Reports>, Arc<Reconnections>) = Default::default();
-    let other = NatsQueue::connect(other, Arc::clone(&world.clock) as _, reports, reconnections).await.unwrap();
+    let (reports, counts): (Arc<Reports>, Arc<Counts>) = Default::default();
+    let other = NatsQueue::connect(other, Arc::clone(&world.clock) as _, reports, counts).await.unwrap();
     assert!(other.job(id).await.unwrap().is_none());
     assert_eq!(figures(&*other).await.ledger.created, 0);
 }

@@ -91,6 +91,24 @@ impl NatsServer {
         }
     }
 
+    /// What it stores now. It is away for a moment.
+    pub(crate) fn snapshot(&mut self) -> TempDir {
+        self.kill();
+        let copy = tempfile::tempdir().unwrap();
+        copy_all(&self.directory.path().join("store"), &copy.path().join("store"));
+        self.restart();
+        copy
+    }
+
+    /// Goes on with what it stored then.
+    pub(crate) fn restore(&mut self, snapshot: &TempDir) {
+        self.kill();
+        let store = self.directory.path().join("store");
+        fs::remove_dir_all(&store).unwrap();
+        copy_all(&snapshot.path().join("store"), &store);
+        self.restart();
+    }
+
     /// Sends it a signal, while it runs.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(self.process.as_ref().unwrap()), signal).unwrap();
@@ -105,6 +123,19 @@ impl NatsServer {
 impl Drop for NatsServer {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_all(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
     }
 }
 

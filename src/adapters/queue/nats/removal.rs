@@ -30,9 +30,9 @@ const CHUNK: i64 = 500;
 /// Such chunks in one round, at most: between rounds there is other work to do.
 const CHUNKS: usize = 8;
 /// A process that has moved the checkpoint purges the last records of those jobs. Others do it when that takes so long.
-const PURGED: Duration = Duration::from_secs(20);
+const PURGED: Duration = Duration::from_secs(10);
 /// How often it is looked up whether a process has left that undone.
-const LOOK: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Removes what is kept no longer.
 pub(super) struct Removals {

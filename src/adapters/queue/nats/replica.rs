@@ -127,7 +127,7 @@ impl Replica {
     /// Whether no more than `max` executions wait when a job with so many of them is added.
     pub(super) fn has_room(&self, executions: i64, max: i64) -> bool {
         let adding: i64 = self.adding().values().sum();
-        self.depth.load(Ordering::Relaxed) + adding + executions <= max
+        (self.depth.load(Ordering::Relaxed) + adding).saturating_add(executions) <= max
     }
 
     /// Counts a job that is about to be stored, with so many executions, if there is room for it.

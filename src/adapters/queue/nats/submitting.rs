@@ -27,6 +27,8 @@ use crate::{
 const TRIES: u32 = 16;
 /// A job that was stored later than this after its request is cancelled: its client has long been told of a failure.
 const ACCEPTANCE: Duration = Duration::from_secs(5);
+/// Where so few more executions may wait, the copy has to show what this process knows to be stored before a job is taken.
+const NEARLY_FULL: i64 = 200;
 /// Pause before something is tried again that the server did not take.
 const AGAIN: Duration = Duration::from_millis(250);
 
@@ -102,7 +104,7 @@ impl Acceptance {
                     Known::Made(submitted) => return Ok(submitted),
                     Known::Announced(id) => id,
                     Known::Free(sequence) => {
-                        self.room(&submission, Replica::has_room)?;
+                        self.room(&submission, Replica::has_room).await?;
                         let record = encode(&KeyRecord::of(idempotency, own));
                         let subject = self.executions.link.names.key(&digest(idempotency));
                         match self.executions.link.write(&subject, record, Some(sequence)).await {
@@ -116,7 +118,7 @@ impl Acceptance {
             }
             let id = submission.job.id;
             attempt.send(id)?;
-            self.room(&submission, |replica, executions, max| replica.make_room(id, executions, max))?;
+            self.room(&submission, |replica, executions, max| replica.make_room(id, executions, max)).await?;
             if let Some(submitted) = self.store(&submission).await? {
                 return Ok(submitted);
             }
@@ -125,11 +127,14 @@ impl Acceptance {
     }
 
     /// Fails when there is no room for a job, as `fits` decides.
-    fn room(&self, submission: &Submission, fits: impl Fn(&Replica, i64, i64) -> bool) -> Result<(), QueueError> {
+    async fn room(&self, submission: &Submission, fits: impl Fn(&Replica, i64, i64) -> bool) -> Result<(), QueueError> {
         // What little there may be is for removals, which give back more than they take.
         self.executions.link.has_room()?;
         let slots = i64::try_from(submission.job.slots.len()).unwrap_or(i64::MAX);
         let max = i64::try_from(self.max_depth).unwrap_or(i64::MAX);
+        if !self.replica.has_room(slots.saturating_add(NEARLY_FULL), max) {
+            self.replica.progress.caught_up().await?;
+        }
         if fits(&self.replica, slots, max) {
             Ok(())
         } else {
