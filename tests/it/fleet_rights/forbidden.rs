@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use async_nats::{ConnectOptions, Event, ServerError};
+use futures_util::StreamExt;
 use serde_json::json;
 use tokio::{sync::mpsc, time::timeout};
 
@@ -11,7 +12,10 @@ use super::installation::{API, WORKER, as_user, at, named, server, shipped, star
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What would end or falsify an installation, or tell a worker what does not concern it.
-const NOT_FOR_WORKERS: [&str; 23] = [
+const NOT_FOR_WORKERS: [&str; 26] = [
+    "osapi.control.00000000000000000000000000000000",
+    "osapi.inbox.worker.x.y",
+    "osapi.work.any",
     "osapi.state.job.01890a5d-ac96-774b-bcce-b302099a8057.record",
     "osapi.state.job.01890a5d-ac96-774b-bcce-b302099a8057.cancel",
     "osapi.state.job.01890a5d-ac96-774b-bcce-b302099a8057.done",
@@ -76,6 +80,24 @@ async fn is_refused(url: &str, (user, password): (&str, &str), published: BTreeS
     }
 }
 
+/// Tries to answer a question that a worker asks itself, to a subject that it may not publish to.
+async fn no_answer_goes_elsewhere(url: &str) {
+    let (told, mut said) = mpsc::unbounded_channel();
+    let options = ConnectOptions::new().user_and_password(WORKER.0.to_owned(), WORKER.1.to_owned());
+    let options = options.event_callback(move |event| {
+        let _ = told.send(event.to_string());
+        std::future::ready(())
+    });
+    let client = options.connect(url).await.unwrap();
+    let mut questions = client.subscribe("osapi.alive.own").await.unwrap();
+    client.publish_with_reply("osapi.alive.own", "osapi.state.ledger", "?".into()).await.unwrap();
+    let question = timeout(PATIENCE, questions.next()).await.expect("it comes").unwrap();
+    client.publish(question.reply.unwrap(), "{}".into()).await.unwrap();
+    client.flush().await.unwrap();
+    let refused = async { while !said.recv().await.unwrap().contains("Publish to \"osapi.state.ledger\"") {} };
+    timeout(PATIENCE, refused).await.expect("it is refused");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn workers_cannot_change_streams_write_jobs_or_read_keys_and_nobody_deletes_streams() {
     let server = server(&shipped());
@@ -91,6 +113,7 @@ async fn workers_cannot_change_streams_write_jobs_or_read_keys_and_nobody_delete
     let of_streams = about_streams(&["CREATE", "UPDATE", "DELETE", "PURGE", "MSG.DELETE"]);
     let published = NOT_FOR_WORKERS.map(str::to_owned).into_iter().chain(of_streams).collect();
     is_refused(&url, WORKER, published, &NOT_HEARD_BY_WORKERS).await;
+    no_answer_goes_elsewhere(&url).await;
     let of_streams = about_streams(&["DELETE", "MSG.DELETE"]);
     let purges = ["work", "workers", "keys"].map(|kind| format!("$JS.API.STREAM.PURGE.osapi-{kind}"));
     let published = NOT_FOR_API_PROCESSES.map(str::to_owned).into_iter().chain(of_streams).chain(purges).collect();

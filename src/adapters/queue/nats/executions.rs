@@ -255,7 +255,7 @@ impl Executions {
         match control {
             Control::Cancel(token) => self.leases.ask_to_cancel(ClaimToken(*token)),
             Control::Fence(token) => self.leases.fence(ClaimToken(*token)),
-            Control::Alive(_) | Control::Draining(_) => {}
+            Control::Draining(_) => {}
         }
     }
 

@@ -26,6 +26,7 @@ mod nats_queue;
 mod origin;
 mod progress;
 mod pulls;
+mod questions;
 mod record;
 mod registry;
 mod removal;

@@ -137,7 +137,22 @@ impl Names {
         format!("{}.control.{}", self.prefix, session.simple())
     }
 
-    /// Below which answers to a process come. Apart for the two kinds of processes, so that neither can be allowed to
+    /// Where a process is asked whether an instance of a worker lives in it.
+    pub(super) fn alive(&self, session: Uuid) -> String {
+        format!("{}.alive.{}", self.prefix, session.simple())
+    }
+
+    /// Where the answer to a question of a process comes.
+    pub(super) fn answer(&self, session: Uuid, number: u64) -> String {
+        format!("{}.answer.{}.{number}", self.prefix, session.simple())
+    }
+
+    /// Where all answers to questions of a process come.
+    pub(super) fn answers(&self, session: Uuid) -> String {
+        format!("{}.answer.{}.*", self.prefix, session.simple())
+    }
+
+    /// Below which answers of the server to a process come. Apart for the two kinds of processes, so that neither can be allowed to
     /// hear what the other one asked for.
     pub(super) fn inbox(&self, serves: bool) -> String {
         format!("{}.inbox.{}", self.prefix, if serves { "api" } else { "worker" })

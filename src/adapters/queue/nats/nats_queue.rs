@@ -27,7 +27,7 @@ use super::{
     hands::{Granted, Parked},
     link::{ANSWER, Link, NotWritten, unavailable},
     record::{CancelRecord, encode},
-    registry::Registry,
+    registry::{Registry, subscribe},
     removal::remove,
     replica::Replica,
     reports::Reports,
@@ -126,13 +126,10 @@ impl NatsQueue {
         let registry = Arc::new(Registry::new(session, Arc::clone(&link)));
         let open = Arc::new(RwLock::new(true));
 
-        // The process can be asked whether it lives before anybody knows of it.
-        let refused = |detail: String| ConnectError::Stream { stream: link.names.control(session), detail };
-        let subscription = link.client.subscribe(link.names.control(session)).await;
-        let subscription = subscription.map_err(|error| refused(error.to_string()))?;
-        link.client.flush().await.map_err(|error| refused(error.to_string()))?;
+        // The process can be asked whether it lives before others know of it.
+        let heard = subscribe(&link, session).await?;
         let start = Start { link: &link, executions: &executions, registry: &registry, open: &open, metrics: &metrics };
-        let mut tasks = start.every_process(subscription);
+        let mut tasks = start.every_process(heard);
         let served = opened.map(|(replica, copy)| {
             let (served, own) = start.serving(&config, replica, copy, reports);
             tasks.extend(own);

@@ -174,7 +174,7 @@ pub(super) struct WorkerRecord {
     pub(super) time_of_day: Option<i64>,
 }
 
-/// What a process is told, or asked, at once.
+/// What a process that serves the API tells another one at once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Control {
@@ -182,11 +182,13 @@ pub(super) enum Control {
     Cancel(u64),
     /// The claim is void.
     Fence(u64),
-    /// Whether this instance lives there: answered with `true` or `false`.
-    Alive(Uuid),
-    /// Whether this host drains has changed.
+    /// Whether this host drains has changed: answered with `true` when the process knows it.
     Draining(Hostname),
 }
+
+/// Whether an instance of a worker lives in the process that is asked: answered with `true` or `false`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Alive(pub(super) Uuid);
 
 /// A record as bytes.
 pub(super) fn encode<T: Serialize>(record: &T) -> Vec<u8> {

@@ -9,19 +9,17 @@ use std::{
     time::Duration,
 };
 
-use async_nats::client::RequestErrorKind;
-use futures_util::StreamExt;
-use tokio::{
-    sync::watch,
-    time::{sleep, timeout},
-};
+use futures_util::{StreamExt, stream::SelectAll};
+use tokio::{sync::watch, time::sleep};
 use uuid::Uuid;
 
 use super::{
+    connect_error::ConnectError,
     executions::Executions,
     fleet::is_off,
-    link::{Link, NotWritten, unavailable},
-    record::{Control, DrainingRecord, WorkerRecord, decode, encode},
+    link::{Link, NotWritten},
+    questions::{Answer, Questions},
+    record::{Alive, Control, DrainingRecord, WorkerRecord, decode, encode},
 };
 use crate::{
     adapters::queue::store::between,
@@ -42,6 +40,7 @@ const TRIES: u32 = 4;
 pub(super) struct Registry {
     session: Uuid,
     link: Arc<Link>,
+    questions: Questions,
     /// Workers of this process as they last gave a sign of life, and the uptime of the host then.
     own: Mutex<HashMap<Hostname, (Worker, i64)>>,
     /// Hosts that this process claims for, and whether they may.
@@ -58,6 +57,7 @@ impl Registry {
     pub(super) fn new(session: Uuid, link: Arc<Link>) -> Self {
         Self {
             session,
+            questions: Questions::new(session, Arc::clone(&link)),
             link,
             own: Mutex::default(),
             draining: Mutex::default(),
@@ -93,16 +93,12 @@ impl Registry {
         if record.session == self.session {
             return Ok(self.lives_here(record.instance));
         }
-        let question = encode(&Control::Alive(record.instance));
-        let asked = self.link.client.request(self.link.names.control(record.session), question.into());
-        match timeout(ALIVE, asked).await {
-            Ok(Ok(answer)) => Ok(decode::<bool>(&answer.payload).unwrap_or(true)),
-            Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders => Ok(false),
-            Ok(Err(error)) if error.kind() != RequestErrorKind::TimedOut => {
-                Err(unavailable("the holder of a hostname cannot be asked").with_source(error))
-            }
-            _ => Ok(true),
-        }
+        let question = encode(&Alive(record.instance));
+        Ok(match self.questions.ask(self.link.names.alive(record.session), question, ALIVE).await? {
+            Answer::Said(answer) => decode::<bool>(&answer).unwrap_or(true),
+            Answer::NotThere => false,
+            Answer::Silence => true,
+        })
     }
 
     /// Enters a worker, or refreshes it. Returns the sequence of its record.
@@ -204,10 +200,10 @@ impl Registry {
         let worker = self.link.last(&self.link.streams.workers, &self.link.names.worker(hostname)).await?;
         let holder = worker.and_then(|stored| decode::<WorkerRecord>(&stored.payload));
         if let Some(holder) = holder.filter(|holder| holder.session != self.session) {
-            let told = encode(&Control::Draining(hostname.clone())).into();
-            let known = self.link.client.request(self.link.names.control(holder.session), told);
+            let told = encode(&Control::Draining(hostname.clone()));
+            let known = self.questions.ask(self.link.names.control(holder.session), told, KNOWN);
             // A process that does not answer learns of it with its next heartbeat.
-            if !matches!(timeout(KNOWN, known).await, Ok(Ok(_))) {
+            if !matches!(known.await?, Answer::Said(_)) {
                 tracing::debug!(%hostname, "the worker has not said that it knows whether it drains");
             }
         }
@@ -218,6 +214,15 @@ impl Registry {
         let stored = self.link.state(&self.link.names.draining(hostname)).await?;
         let record = stored.and_then(|stored| decode::<DrainingRecord>(&stored.payload));
         Ok(record.is_some_and(|record| record.draining))
+    }
+
+    /// Whether a host drains has changed: says that this process knows it.
+    async fn drains_otherwise(&self, hostname: &Hostname, reply: Option<async_nats::Subject>) {
+        match (self.refresh(hostname).await, reply) {
+            (Ok(()), Some(reply)) => self.link.hint(reply.to_string(), encode(&true)).await,
+            (Ok(()), None) => {}
+            (Err(error), _) => tracing::debug!(%error, "whether this host drains will be known at its next heartbeat"),
+        }
     }
 
     /// Looks again whether a host drains, if this process claims for it.
@@ -262,29 +267,38 @@ pub(super) async fn come_back(registry: Arc<Registry>) {
     }
 }
 
-/// Hears what this process is told, until it is aborted.
-pub(super) async fn listen(
-    subscription: &mut async_nats::Subscriber,
-    registry: Arc<Registry>,
-    executions: Arc<Executions>,
-) {
-    while let Some(message) = subscription.next().await {
-        match decode::<Control>(&message.payload) {
-            Some(Control::Alive(instance)) => {
-                if let Some(reply) = message.reply {
-                    let answer = encode(&registry.lives_here(instance));
-                    registry.link.hint(reply.to_string(), answer).await;
-                }
+/// Where a process hears others.
+pub(super) type Heard = SelectAll<async_nats::Subscriber>;
+
+/// Begins to hear what this process is told and asked, and the answers to what it asks.
+pub(super) async fn subscribe(link: &Link, session: Uuid) -> Result<Heard, ConnectError> {
+    let mut heard = SelectAll::new();
+    for subject in [link.names.control(session), link.names.alive(session), link.names.answers(session)] {
+        let refused = |detail: String| ConnectError::Stream { stream: subject.clone(), detail };
+        let subscription = link.client.subscribe(subject.clone()).await;
+        heard.push(subscription.map_err(|error| refused(error.to_string()))?);
+        link.client.flush().await.map_err(|error| refused(error.to_string()))?;
+    }
+    Ok(heard)
+}
+
+/// Hears others, until it is aborted.
+pub(super) async fn listen(heard: &mut Heard, registry: Arc<Registry>, executions: Arc<Executions>) {
+    let names = &registry.link.names;
+    let (control, alive) = (names.control(registry.session), names.alive(registry.session));
+    while let Some(message) = heard.next().await {
+        if message.subject.as_str() == alive {
+            if let (Some(Alive(instance)), Some(reply)) = (decode(&message.payload), message.reply) {
+                registry.link.hint(reply.to_string(), encode(&registry.lives_here(instance))).await;
             }
-            Some(Control::Draining(hostname)) => match (registry.refresh(&hostname).await, message.reply) {
-                (Ok(()), Some(reply)) => registry.link.hint(reply.to_string(), encode(&true)).await,
-                (Ok(()), None) => {}
-                (Err(error), _) => {
-                    tracing::debug!(%error, "whether this host drains will be known at its next heartbeat");
-                }
-            },
-            Some(control) => executions.hear(&control),
-            None => tracing::debug!("this process was told something that it does not understand"),
+        } else if message.subject.as_str() == control {
+            match decode::<Control>(&message.payload) {
+                Some(Control::Draining(hostname)) => registry.drains_otherwise(&hostname, message.reply).await,
+                Some(control) => executions.hear(&control),
+                None => tracing::debug!("this process was told something that it does not understand"),
+            }
+        } else {
+            registry.questions.hear(message);
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use async_nats::Subscriber;
 use tokio::{
     sync::{Mutex, RwLock, mpsc},
     task::JoinHandle,
@@ -15,7 +14,7 @@ use super::{
     follower::{Followed, Sink, follow},
     link::Link,
     nats_queue::Served,
-    registry::{Registry, come_back, listen},
+    registry::{Heard, Registry, come_back, listen},
     removal::Removals,
     replica::{Applier, Copy, Replica},
     reports::Reports,
@@ -37,7 +36,7 @@ pub(super) struct Start<'a> {
 
 impl Start<'_> {
     /// Starts what every process does: it hears what it is told, keeps its names and ends its own leases.
-    pub(super) fn every_process(&self, told: Subscriber) -> Vec<JoinHandle<()>> {
+    pub(super) fn every_process(&self, told: Heard) -> Vec<JoinHandle<()>> {
         let told = Arc::new(Mutex::new(told));
         let (registry, executions) = (Arc::clone(self.registry), Arc::clone(self.executions));
         let listening = spawn("listen", Arc::clone(self.metrics), move || {
