@@ -77,6 +77,15 @@ impl Queue {
         Ok(Self { jobs, registry, open })
     }
 
+    /// Returns when the queue has failed for good, and the process must end; never when that does not happen.
+    pub(super) async fn failed(&self) {
+        match &self.open {
+            Open::Embedded(open) => open.failed().await,
+            // Its tasks are started again.
+            Open::Nats(_) => std::future::pending().await,
+        }
+    }
+
     /// Writes what is still asked for and closes.
     pub(super) async fn close(self) {
         match self.open {

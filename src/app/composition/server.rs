@@ -157,8 +157,15 @@ impl Server {
     /// When a part of it ends by a bug; the rest is closed then.
     pub async fn run(mut self) -> Result<(), StartError> {
         let mut ended = Ok(());
-        while let Some(part) = self.tasks.join_next().await {
-            if part.is_err() {
+        loop {
+            let failed = tokio::select! {
+                part = self.tasks.join_next() => match part {
+                    Some(part) => part.is_err(),
+                    None => break,
+                },
+                () = self.queue.failed(), if ended.is_ok() => true,
+            };
+            if failed {
                 ended = Err(StartError::Panicked);
                 self.tasks.abort_all();
             }

@@ -97,7 +97,9 @@ fn a_fleet_works_with_the_permissions_that_ship_and_needs_each_of_them() {
     let ping = json!({ "type": "network.ping", "data": { "address": "127.0.0.1", "count": 8, "timeout_seconds": 16 } });
     client.post("/api/v1/workers/web-1/drain", &json!({})).expect(200);
     let pings = ["web-2", "_any"].map(|target| client.submit(&ping, target, &[]));
-    pings.iter().for_each(|job| runs(&client, id(job)));
+    for job in &pings {
+        runs(&client, id(job));
+    }
     assert_eq!(second.process.stop().code(), Some(0));
     for job in &pings {
         until("it waits again", || client.get(&format!("/api/v1/jobs/{}", id(job))).expect(200)["status"] == "queued");
@@ -105,7 +107,9 @@ fn a_fleet_works_with_the_permissions_that_ship_and_needs_each_of_them() {
     client.post("/api/v1/workers/web-1/undrain", &json!({})).expect(200);
     let said = std::fs::read_to_string(second.home.path("log")).unwrap();
     let second = start_worker(second.home);
-    pings.iter().for_each(|job| assert_eq!(client.ended(id(job))["status"], "completed"));
+    for job in &pings {
+        assert_eq!(client.ended(id(job))["status"], "completed");
+    }
 
     for said in [api.process.log(), first.process.log(), second.process.log(), said] {
         assert!(!said.contains("lacks a permission"), "{said}");

@@ -5,11 +5,11 @@ use std::time::Duration;
 use osapi::{
     domain::{
         Effect, ErrorKind, ExecutionEvent, ExecutionStatus, FailureKind, Idempotency, JobId, JobStatus, NewJob,
-        Operation, OperationKind, RequestFingerprint, TimelineEvent, WorkerState,
+        Operation, OperationKind, RequestFingerprint, TimelineEvent,
     },
     ports::{
         driven::{
-            Cancelled, ClaimRequest, ClaimToken, Deleted, JobFilter, PageRequest, QueueErrorKind, Revocation,
+            Cancelled, ClaimRequest, ClaimToken, Deleted, JobFilter, PageRequest, Revocation,
             Submission, Submitted,
         },
         driving::JobEvent,
@@ -18,7 +18,7 @@ use osapi::{
 
 use super::{
     embedded::Embedded,
-    fixture::{Backend, Options, World, hostname, outcome, request, worker},
+    fixture::{Backend, Options, World, hostname, outcome, request},
     nats::Nats,
 };
 
@@ -51,7 +51,6 @@ conformance! {
         an_any_command_waits_for_a_host_that_runs_commands
         the_oldest_is_claimed_first
         a_claim_waits_for_work_without_asking_again
-        a_draining_host_claims_nothing
         a_claim_that_nobody_takes_goes_back_without_an_attempt
         tokens_grow_and_an_old_one_is_worth_nothing
         a_lost_lease_requeues_what_is_safe_until_its_attempts_are_used_up
@@ -66,8 +65,6 @@ conformance! {
         one_key_makes_one_job_whatever_happens
         lists_are_complete_newest_first_for_every_filter
         retention_removes_what_has_ended_and_nothing_else
-        a_live_namesake_is_refused
-        slots_in_use_are_those_that_run
     ]
 }
 
@@ -147,25 +144,6 @@ async fn a_claim_waits_for_work_without_asking_again<B: Backend>() {
     assert!(world.nothing_for("web-2").await);
     let id = world.submit(Effect::Read, &["web-1"]).await;
     assert_eq!(claim.await.unwrap().unwrap()[0].job_id, id);
-}
-
-async fn a_draining_host_claims_nothing<B: Backend>() {
-    let mut world = World::<B>::new(Options::default());
-    assert_eq!(world.registry().set_draining(&hostname("web-1"), true).await.unwrap(), None, "it is not connected");
-    world.registry().heartbeat(worker("web-1", 1)).await.unwrap();
-    let drained = world.registry().set_draining(&hostname("web-1"), true).await.unwrap().unwrap();
-    assert_eq!(drained.state, WorkerState::Draining);
-    world.submit(Effect::Read, &["_any"]).await;
-    assert!(world.nothing_for("web-1").await);
-    // The operator's decision outlives the process.
-    world.reopen();
-    assert!(world.nothing_for("web-1").await);
-    world.registry().heartbeat(worker("web-1", 2)).await.unwrap();
-    assert_eq!(world.registry().connected().await.unwrap()[0].state, WorkerState::Draining);
-    let queue = world.queue();
-    let claim = tokio::spawn(async move { queue.claim(request("web-1", 1)).await });
-    world.registry().set_draining(&hostname("web-1"), false).await.unwrap();
-    assert_eq!(claim.await.unwrap().unwrap().len(), 1);
 }
 
 async fn a_claim_that_nobody_takes_goes_back_without_an_attempt<B: Backend>() {
@@ -456,32 +434,4 @@ async fn retention_removes_what_has_ended_and_nothing_else<B: Backend>() {
     let stats = world.queue().stats().await.unwrap();
     assert_eq!(stats.ledger.created, 9);
     assert!(stats.ledger_balances());
-}
-
-async fn a_live_namesake_is_refused<B: Backend>() {
-    let world = World::<B>::new(Options::default());
-    world.registry().heartbeat(worker("web-1", 1)).await.unwrap();
-    let refused = world.registry().heartbeat(worker("web-1", 2)).await.expect_err("it lives");
-    assert_eq!(refused.kind(), QueueErrorKind::HostnameTaken);
-    world.registry().leave(&hostname("web-1"), worker("web-1", 2).instance).await.unwrap();
-    assert_eq!(world.registry().connected().await.unwrap().len(), 1, "only its own instance removes it");
-    world.pass(Duration::from_secs(16));
-    assert!(world.registry().connected().await.unwrap().is_empty());
-    world.registry().heartbeat(worker("web-1", 2)).await.unwrap();
-}
-
-async fn slots_in_use_are_those_that_run<B: Backend>() {
-    let world = World::<B>::new(Options::default());
-    world.registry().heartbeat(worker("web-1", 1)).await.unwrap();
-    let used = async || {
-        // A registry may lag behind the queue, but not behind a check of it.
-        world.queue().check().await.unwrap();
-        world.registry().connected().await.unwrap()[0].slots_used
-    };
-    world.submit(Effect::Read, &["_any"]).await;
-    world.submit(Effect::Read, &["_any"]).await;
-    let claims = world.claim("web-1", 2).await;
-    assert_eq!(used().await, 2);
-    world.finish(claims[0].token, ExecutionEvent::Returned).await;
-    assert_eq!(used().await, 1);
 }

@@ -229,17 +229,22 @@ impl<B: Backend> World<B> {
     /// Whether there is nothing to claim for a host: a claim that is still waiting after the queue answered later
     /// questions.
     pub(crate) async fn nothing_for(&self, host: &str) -> bool {
+        self.claim_now(host).await.is_empty()
+    }
+
+    /// What there is to claim for a host now.
+    pub(crate) async fn claim_now(&self, host: &str) -> Vec<Claim> {
         let queue = self.queue();
         let claim = queue.claim(request(host, 100));
         tokio::pin!(claim);
         for _ in 0..3 {
             tokio::select! {
                 biased;
-                _ = &mut claim => return false,
+                claims = &mut claim => return claims.unwrap(),
                 checked = queue.check() => checked.unwrap(),
             }
         }
-        true
+        Vec::new()
     }
 
     pub(crate) async fn status(&self, id: JobId) -> &'static str {

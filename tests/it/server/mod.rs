@@ -10,6 +10,7 @@ mod jobs;
 mod kills;
 mod listeners;
 mod nodes;
+mod pauses;
 mod readme;
 mod refusals;
 mod scrapes;

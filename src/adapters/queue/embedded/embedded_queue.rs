@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{SyncSender, TrySendError, sync_channel},
@@ -10,7 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::{
     boot::{Booted, boot},
@@ -50,6 +51,8 @@ pub struct EmbeddedQueue {
     time: Arc<SteadyTime>,
     durability: Durability,
     writer: Mutex<Option<Opened>>,
+    /// Whether the writer panicked: then nothing is written any more.
+    failed: watch::Sender<bool>,
 }
 
 /// What is given back by closing.
@@ -105,8 +108,15 @@ impl EmbeddedQueue {
             due: Due::default(),
         };
         writer.recover().map_err(|error| unusable(std::io::Error::other(error)))?;
-        let thread =
-            thread::Builder::new().name("queue-writer".to_owned()).spawn(|| writer.work()).map_err(unusable)?;
+        let failed = watch::Sender::new(false);
+        let panics = failed.clone();
+        let work = move || {
+            if catch_unwind(AssertUnwindSafe(|| writer.work())).is_err() {
+                tracing::error!("the writer of the job store panicked");
+                panics.send_replace(true);
+            }
+        };
+        let thread = thread::Builder::new().name("queue-writer".to_owned()).spawn(work).map_err(unusable)?;
         Ok(Arc::new(Self {
             commands,
             readers,
@@ -116,6 +126,7 @@ impl EmbeddedQueue {
             time,
             durability,
             writer: Mutex::new(Some(Opened { thread, lock })),
+            failed,
         }))
     }
 
@@ -131,6 +142,12 @@ impl EmbeddedQueue {
             let _ = thread.join();
             drop(lock);
         }
+    }
+
+    /// Returns when the queue has failed for good; never when that does not happen. What was acknowledged is in the store.
+    pub async fn failed(&self) {
+        // The sender lives as long as this queue.
+        let _ = self.failed.subscribe().wait_for(|failed| *failed).await;
     }
 
     /// Asks the writer and waits for its answer.
