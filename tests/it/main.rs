@@ -12,5 +12,6 @@ mod fleet_rights;
 mod metrics;
 mod operations;
 mod ops;
+mod process;
 mod queue;
 mod server;

@@ -12,6 +12,7 @@ use super::{
     ending::CommandError,
 };
 use crate::app::{
+    boot::{Inherited, boot},
     composition::{Addresses, Role, Server, StartError},
     config::{Loaded, Overrides, QueueBackend},
     logging, shutdown,
@@ -71,17 +72,20 @@ impl ApiFlags {
 }
 
 pub(super) fn whole(command: &Start, process: &mut Process<'_>) -> Result<(), CommandError> {
+    let inherited = booted(process)?;
     let loaded = command.flags.load(process)?;
-    run(Role::Whole, &loaded, &command.flags.data.to_words(), process)
+    run(Role::Whole, &loaded, inherited, &command.flags.data.to_words(), process)
 }
 
 pub(super) fn api(command: &ApiStart, process: &mut Process<'_>) -> Result<(), CommandError> {
+    let inherited = booted(process)?;
     let loaded = command.flags.load(process)?;
     loaded.check_fleet("osapi api server start")?;
-    run(Role::Api, &loaded, &command.flags.data.to_words(), process)
+    run(Role::Api, &loaded, inherited, &command.flags.data.to_words(), process)
 }
 
 pub(super) fn worker(command: &WorkerStart, process: &mut Process<'_>) -> Result<(), CommandError> {
+    let inherited = booted(process)?;
     let overrides = Overrides::default().with("job.worker.hostname", "--hostname", command.hostname.as_deref()).with(
         "job.worker.listen",
         "--listen",
@@ -89,19 +93,36 @@ pub(super) fn worker(command: &WorkerStart, process: &mut Process<'_>) -> Result
     );
     let loaded = command.configuration.load(process, overrides)?;
     loaded.check_fleet("osapi job worker start")?;
-    run(Role::Worker, &loaded, "", process)
+    run(Role::Worker, &loaded, inherited, "", process)
+}
+
+fn booted(process: &mut Process<'_>) -> Result<Inherited, CommandError> {
+    boot(&mut process.env, process.stdin).map_err(CommandError::failed)
 }
 
 /// `words`: the flags with which a token is made for this process.
-fn run(role: Role, loaded: &Loaded, words: &str, process: &mut Process<'_>) -> Result<(), CommandError> {
+fn run(
+    role: Role,
+    loaded: &Loaded,
+    inherited: Inherited,
+    words: &str,
+    process: &mut Process<'_>,
+) -> Result<(), CommandError> {
     logging::install(&loaded.settings.log);
+    tracing::debug!(from = inherited.open_files, to = inherited.raised_to, "raised the limit of open file descriptors");
     let runtime = runtime::Builder::new_multi_thread().enable_all().build();
     let runtime =
         runtime.map_err(|source| CommandError::failed(StartError::System { what: "start the runtime", source }))?;
-    runtime.block_on(serve(role, loaded, words, process))
+    runtime.block_on(serve(role, loaded, inherited, words, process))
 }
 
-async fn serve(role: Role, loaded: &Loaded, words: &str, process: &mut Process<'_>) -> Result<(), CommandError> {
+async fn serve(
+    role: Role,
+    loaded: &Loaded,
+    inherited: Inherited,
+    words: &str,
+    process: &mut Process<'_>,
+) -> Result<(), CommandError> {
     let settings = &loaded.settings;
     let key_is_configured = settings.api.server.security.signing_key.is_some();
     if role == Role::Worker && key_is_configured {
@@ -114,7 +135,7 @@ async fn serve(role: Role, loaded: &Loaded, words: &str, process: &mut Process<'
         let found = variables.iter().find(|(variable, _)| variable == name);
         found.and_then(|(_, value)| value.to_str().map(str::to_owned))
     };
-    let server = match Server::start(settings, role, variable, stopping).await {
+    let server = match Server::start(settings, role, inherited, variable, stopping).await {
         Ok(server) => server,
         Err(stopped @ StartError::Stopped) => {
             tracing::info!("{stopped}");

@@ -17,12 +17,13 @@ use crate::{
     adapters::{
         auth::{JwtAuthenticator, signing_key::load_or_create},
         clock::{SystemClock, UuidJobIds},
-        executor::{HostExecutor, HostExecutorConfig},
+        executor::{HostExecutor, HostExecutorConfig, Launcher},
         http::{
             App, HttpParts, HttpSettings, ServeLimits, WorkerHttpParts, api, metrics_only, routes, serve, worker_pages,
         },
     },
     app::{
+        boot::Inherited,
         config::Settings,
         services::{
             HealthService, JobService, JobServiceParts, ScrapeService, WorkerParts, WorkerProfile, WorkerService,
@@ -47,13 +48,14 @@ pub struct Server {
 impl Server {
     /// Opens and connects everything, and begins to serve and to work, until `stopping` turns `true`.
     ///
-    /// `env` looks up variables of the environment that are not configuration keys.
+    /// `inherited` is what commands get as the process got it; `env` looks up variables of the environment that are not configuration keys.
     ///
     /// # Errors
     /// What cannot be opened, or that the stop came first; then nothing is left running.
     pub async fn start(
         settings: &Settings,
         role: Role,
+        inherited: Inherited,
         env: impl Fn(&str) -> Option<String>,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, StartError> {
@@ -88,7 +90,7 @@ impl Server {
         // Without a worker there is no membership that could be lost.
         let mut membership = watch::channel(None).1;
         if role.works() {
-            match worker(settings, &queue, &metrics, &clock).await {
+            match worker(settings, inherited, &queue, &metrics, &clock).await {
                 Ok(worker) => {
                     membership = worker.membership();
                     tasks.spawn(worker.work(stopping.clone()));
@@ -186,6 +188,7 @@ fn scrape(role: Role, queue: &Queue, metrics: &Metrics) -> Option<Arc<dyn Scrape
 /// A worker that has joined the fleet.
 async fn worker(
     settings: &Settings,
+    inherited: Inherited,
     queue: &Queue,
     metrics: &Metrics,
     clock: &Arc<dyn Clock>,
@@ -193,6 +196,7 @@ async fn worker(
     let worker = &settings.job.worker;
     let executor = HostExecutor::new(HostExecutorConfig {
         allowed_commands: worker.commands.allow.clone(),
+        launcher: Launcher { open_files: inherited.open_files, umask: inherited.umask, ..Launcher::default() },
         ..HostExecutorConfig::new(worker.hostname.clone(), worker.labels.clone())
     });
     let joined = WorkerService::join(WorkerParts {

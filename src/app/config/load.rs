@@ -11,7 +11,7 @@ use config::{Config, Map, Value, ValueKind};
 
 use super::{
     ConfigError, Origin, Overrides, Settings,
-    environment::Environment,
+    environment::{Environment, SECRETS},
     layer::Layer,
     schema::Schema,
     settings::Conflict,
@@ -20,8 +20,6 @@ use super::{
 
 /// Where a configuration file is looked for when none is named.
 const CANDIDATES: [&str; 2] = ["osapi.yaml", "/etc/osapi/osapi.yaml"];
-/// Keys whose values are never shown.
-const SECRETS: [&str; 2] = ["api.server.security.signing_key", "job.queue.nats.password"];
 
 /// The effective configuration and where it came from.
 #[derive(Debug, Clone)]

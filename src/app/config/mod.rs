@@ -33,6 +33,7 @@ mod tests;
 
 pub use commands_settings::CommandsSettings;
 pub use default_limits_settings::DefaultLimitsSettings;
+pub use environment::{SECRETS_ON_STDIN, secret_variables};
 pub use error::ConfigError;
 pub use layer::Overrides;
 pub use load::Loaded;

@@ -1,0 +1,6 @@
+//! What the operating system, its other users and its commands see of a process of the service.
+
+mod descriptors;
+mod scene;
+mod secrets;
+mod session;
