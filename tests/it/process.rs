@@ -1,6 +1,7 @@
 //! What the operating system, its other users and its commands see of a process of the service.
 
 mod descriptors;
+mod files;
 mod scene;
 mod secrets;
 mod session;

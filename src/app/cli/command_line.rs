@@ -89,8 +89,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>, process: &mut Process<'_>) 
         Err(error) => {
             let status = error.status();
             if status != ExitStatus::Success {
-                // Nobody is left to be told when this fails too.
-                let _ = writeln!(process.stderr, "osapi: {error}");
+                // Where this cannot be written, the exit code says it alone. Several mistakes are one a line.
+                for line in error.to_string().lines() {
+                    let _ = writeln!(process.stderr, "osapi: {line}");
+                }
             }
             status
         }

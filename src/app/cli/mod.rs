@@ -12,6 +12,7 @@ mod ending;
 mod format;
 mod openapi;
 mod process;
+mod service_key;
 mod start;
 mod token_generate;
 mod token_validate;

@@ -109,6 +109,9 @@ fn run(
     process: &mut Process<'_>,
 ) -> Result<(), CommandError> {
     logging::install(&loaded.settings.log);
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
     tracing::debug!(from = inherited.open_files, to = inherited.raised_to, "raised the limit of open file descriptors");
     let runtime = runtime::Builder::new_multi_thread().enable_all().build();
     let runtime =

@@ -6,6 +6,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::{
     addresses::Addresses,
+    data_dir,
     listeners::{Listener, Listeners},
     metrics::Metrics,
     queue::{Queue, info},
@@ -60,6 +61,9 @@ impl Server {
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, StartError> {
         let Listeners { main, metrics: page, addresses } = Listeners::open(settings, role)?;
+        if role.serves() {
+            data_dir::prepare(&settings.data_dir)?;
+        }
         let http = http_settings(settings, page.is_some().then_some(&addresses));
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -50,31 +50,32 @@ impl Environment {
         Self { file, variables }
     }
 
-    /// The values of the variables.
-    ///
-    /// # Errors
-    /// A variable that stands for no key, or whose value is not of the shape of its key.
-    pub(super) fn into_layer(self, schema: &Schema) -> Result<Layer, ConfigError> {
+    /// The values of the variables. A variable that stands for no key, or whose value is not of the shape of its key, is a
+    /// mistake and left out.
+    pub(super) fn into_layer(self, schema: &Schema, mistakes: &mut Vec<ConfigError>) -> Layer {
         let leaves: BTreeMap<String, Leaf<'_>> =
             schema.leaves().into_iter().map(|leaf| (leaf.variable(), leaf)).collect();
         let mut layer = Layer::default();
         for (name, value) in self.variables {
             let Some(leaf) = leaves.get(&name) else {
                 let expected = nearest(&name, &leaves);
-                return Err(ConfigError::UnknownVariable { name, expected });
+                mistakes.push(ConfigError::UnknownVariable { name, expected });
+                continue;
             };
             let origin = Origin::variable(&name);
             let value = value.into_string().map_err(|_| "expected UTF-8".to_owned());
             let value = value.and_then(|text| shaped(leaf.shape, &text, &origin));
-            let invalid = |expected| ConfigError::Invalid {
-                key: leaf.key.clone(),
-                value: None,
-                origin: Some(origin.clone()),
-                expected,
-            };
-            layer.set(&leaf.key, value.map_err(invalid)?);
+            match value {
+                Ok(value) => layer.set(&leaf.key, value),
+                Err(expected) => mistakes.push(ConfigError::Invalid {
+                    key: leaf.key.clone(),
+                    value: None,
+                    origin: Some(origin),
+                    expected,
+                }),
+            }
         }
-        Ok(layer)
+        layer
     }
 }
 

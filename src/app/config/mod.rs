@@ -7,6 +7,7 @@
 //! Each part of the program has its own settings struct here. What the parts do with them does not belong here.
 
 mod commands_settings;
+mod config_file;
 mod default_limits_settings;
 mod effective;
 mod environment;

@@ -5,7 +5,10 @@ use std::fs;
 use serde_json::json;
 
 use super::scene::{KEY, SECRET, give, home, is_root, proc, said, serve_by};
-use crate::server::Client;
+use crate::{
+    queue::nats_server::NatsServer,
+    server::{Client, Home},
+};
 
 /// A user that exists nowhere.
 const NOBODY: &str = "65534";
@@ -44,7 +47,7 @@ fn a_command_of_the_same_user_can_read_neither_the_environment_nor_the_memory_no
     if !is_root() {
         return;
     }
-    let home = home().with(KEY, SECRET);
+    let home = home().with(KEY, SECRET).with("OSAPI_CONFIG", "osapi.yaml");
     give(&home.path(""), NOBODY);
     let user = format!("--reuid={NOBODY}");
     let script = "exec \"$0\" start";
@@ -88,4 +91,27 @@ fn no_secret_and_no_token_is_logged_at_any_level() {
     let log = server.log();
     assert!(log.contains("ready"), "{log}");
     assert!(!log.contains(SECRET) && !log.contains(&token), "{log}");
+}
+
+#[test]
+fn the_password_of_the_queue_is_in_no_log_line_and_in_no_environment() {
+    const PASSWORD: &str = "hunter2-hunter2";
+    let server = NatsServer::with(&format!(
+        "jetstream {{ store_dir: STORE }}\nauthorization {{ user: ops, password: \"{PASSWORD}\" }}"
+    ));
+    let home = Home::new()
+        .with("OSAPI_JOB__QUEUE__BACKEND", "nats")
+        .with("OSAPI_JOB__QUEUE__NATS__URL", &server.url())
+        .with("OSAPI_JOB__QUEUE__NATS__USER", "ops")
+        .with("OSAPI_JOB__QUEUE__NATS__PASSWORD", PASSWORD)
+        .with("OSAPI_JOB__WORKER__LISTEN", "127.0.0.1:0")
+        .with("OSAPI_LOG__LEVEL", "trace");
+    let worker = home.start_as(&["job", "worker", "start"], "metrics");
+    assert!(!proc(worker.pid().as_raw_nonzero(), "environ").contains(PASSWORD));
+    let shown = String::from_utf8(home.run(&["config", "show"]).stdout).unwrap();
+    assert!(shown.contains("<redacted>") && !shown.contains(PASSWORD), "{shown}");
+    assert_eq!(worker.stop().code(), Some(0));
+    let log = fs::read_to_string(home.path("log")).unwrap();
+    assert!(log.contains("async_nats") || log.contains("TRACE"), "{log}");
+    assert!(!log.contains(PASSWORD), "{log}");
 }

@@ -103,6 +103,11 @@ impl Home {
         Running { child, greeting, log }
     }
 
+    /// Makes the signing key of this directory, as the first start does it.
+    pub(crate) fn make_key(&self) {
+        assert_eq!(self.start().stop().code(), Some(0));
+    }
+
     /// A token with this role, signed with the key of this directory.
     pub(crate) fn token(&self, role: &str) -> String {
         let made = self.run(&["token", "generate", "--role", role]);
