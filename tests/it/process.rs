@@ -5,3 +5,4 @@ mod files;
 mod scene;
 mod secrets;
 mod session;
+mod signals;

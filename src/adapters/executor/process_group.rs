@@ -143,8 +143,7 @@ async fn ended(leader: Pid, children: &mut Signals) -> Option<Ending> {
 async fn gone(leader: Pid) {
     let mut again = LOOK_AGAIN.0;
     while test_kill_process_group(leader) != Err(Errno::SRCH) {
-        // The leader is ours; the others are collected by the first process of the system or container, which may be
-        // this one.
+        // The leader is a child of this process; the others are collected by the first process of the system or container.
         if !matches!(waitpgid(leader, WaitOptions::NOHANG), Ok(Some(_))) {
             sleep(again).await;
             again = (again * 2).min(LOOK_AGAIN.1);

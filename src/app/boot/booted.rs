@@ -46,6 +46,10 @@ pub fn boot(env: &mut Vec<(OsString, OsString)>, stdin: &mut dyn Read) -> Result
             return Err(BootError::of("take the secrets out of the environment")(secrets::hand_over(&found)));
         }
     }
+    // Started through /proc, it has lost its name.
+    if let Some(name) = own_program::name().and_then(|name| CString::new(name).ok()) {
+        let _ = set_name(&name);
+    }
     if process::id() == 1 {
         let ended = first_process::supervise().map_err(BootError::of("start the program below the first process"))?;
         process::exit(ended);
@@ -55,9 +59,5 @@ pub fn boot(env: &mut Vec<(OsString, OsString)>, stdin: &mut dyn Read) -> Result
     }
     env.retain(|(name, _)| name != SECRETS_ON_STDIN);
     secrets::leave_stdin().map_err(BootError::of("replace standard input"))?;
-    // Started through /proc, it has lost its name.
-    if let Some(name) = own_program::name().and_then(|name| CString::new(name).ok()) {
-        let _ = set_name(&name);
-    }
     Ok(Inherited::replace())
 }

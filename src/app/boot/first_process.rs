@@ -8,7 +8,7 @@ use std::{
     process::ExitStatus,
 };
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 use tokio::{
     runtime,
     signal::unix::{SignalKind, signal},
@@ -52,7 +52,7 @@ async fn run() -> io::Result<i32> {
 /// Collects all that have ended; the exit code of the program where it is among them.
 fn collect(program: Pid) -> Option<i32> {
     let mut code = None;
-    while let Ok(Some((ended, status))) = waitpid(None, WaitOptions::NOHANG) {
+    while let Ok(Some((ended, status))) = wait(WaitOptions::NOHANG) {
         if ended == program {
             let status = ExitStatus::from_raw(status.as_raw());
             // As shells say it.

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
 };
 
@@ -123,6 +123,13 @@ impl Home {
     }
 }
 
+/// Waits until a file has what is looked for.
+pub(crate) fn read_until(path: &Path, found: impl Fn(&str) -> bool) {
+    while !fs::read_to_string(path).is_ok_and(|text| found(&text)) {
+        std::thread::yield_now();
+    }
+}
+
 /// A started process; killed when dropped.
 pub(crate) struct Running {
     child: Child,
@@ -155,6 +162,11 @@ impl Running {
     /// What it has logged.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Waits until it has logged what is looked for.
+    pub(crate) fn log_until(&self, found: impl Fn(&str) -> bool) {
+        read_until(&self.log, found);
     }
 
     pub(crate) fn pid(&self) -> Pid {
