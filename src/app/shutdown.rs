@@ -8,11 +8,12 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-/// Listens for signals. The receiver turns `true` at the first one that asks for the stop; the second one ends the process.
+/// Listens for signals. The receiver turns `true` at the first one that asks for the stop; the second one ends the process,
+/// after `last_lines` has written what the log has to say.
 ///
 /// # Errors
 /// When the signals cannot be listened for.
-pub fn on_signals() -> io::Result<watch::Receiver<bool>> {
+pub fn on_signals(last_lines: impl Fn() + Send + 'static) -> io::Result<watch::Receiver<bool>> {
     let (heard, mut asked) = mpsc::unbounded_channel();
     for (kind, name) in
         [(SignalKind::terminate(), "SIGTERM"), (SignalKind::interrupt(), "SIGINT"), (SignalKind::quit(), "SIGQUIT")]
@@ -40,6 +41,7 @@ pub fn on_signals() -> io::Result<watch::Receiver<bool>> {
         stop.send_replace(true);
         let Some(name) = asked.recv().await else { return };
         tracing::warn!(signal = name, "stopping at once");
+        last_lines();
         std::process::exit(1);
     });
     Ok(stopping)

@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod files;
+mod log;
 mod scene;
 mod secrets;
 mod session;

@@ -88,7 +88,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, process: &mut Process<'_>) 
         Ok(()) => ExitStatus::Success,
         Err(error) => {
             let status = error.status();
-            if status != ExitStatus::Success {
+            if status != ExitStatus::Success && !matches!(error, CommandError::Logged) {
                 // Where this cannot be written, the exit code says it alone. Several mistakes are one a line.
                 for line in error.to_string().lines() {
                     let _ = writeln!(process.stderr, "osapi: {line}");

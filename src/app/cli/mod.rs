@@ -10,6 +10,7 @@ mod configuration_flags;
 mod data_flags;
 mod ending;
 mod format;
+mod greeting;
 mod openapi;
 mod process;
 mod service_key;

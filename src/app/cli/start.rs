@@ -1,7 +1,5 @@
 //! `osapi start`, `osapi api server start` and `osapi job worker start`: the processes of a service.
 
-use std::{io, io::Write};
-
 use clap::Args;
 use tokio::runtime;
 
@@ -10,12 +8,14 @@ use super::{
     configuration_flags::ConfigurationFlags,
     data_flags::{DataFlags, quoted},
     ending::CommandError,
+    greeting,
 };
 use crate::app::{
     boot::{Inherited, boot},
-    composition::{Addresses, Role, Server, StartError},
+    composition::{Role, Server, StartError, Surroundings},
     config::{Loaded, Overrides, QueueBackend},
-    logging, shutdown,
+    logging::{self, Log},
+    shutdown,
 };
 
 /// Start the API with one worker in one process
@@ -108,7 +108,8 @@ fn run(
     words: &str,
     process: &mut Process<'_>,
 ) -> Result<(), CommandError> {
-    logging::install(&loaded.settings.log);
+    let log = logging::install(&loaded.settings.log)
+        .map_err(|source| CommandError::failed(StartError::System { what: "start the log", source }))?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -116,13 +117,14 @@ fn run(
     let runtime = runtime::Builder::new_multi_thread().enable_all().build();
     let runtime =
         runtime.map_err(|source| CommandError::failed(StartError::System { what: "start the runtime", source }))?;
-    runtime.block_on(serve(role, loaded, inherited, words, process))
+    runtime.block_on(serve(role, loaded, inherited, &log, words, process))
 }
 
 async fn serve(
     role: Role,
     loaded: &Loaded,
     inherited: Inherited,
+    log: &Log,
     words: &str,
     process: &mut Process<'_>,
 ) -> Result<(), CommandError> {
@@ -131,14 +133,15 @@ async fn serve(
     if role == Role::Worker && key_is_configured {
         tracing::warn!("a worker needs no `api.server.security.signing_key`: keep it from this host");
     }
-    let stopping = shutdown::on_signals()
+    let stopping = shutdown::on_signals(log.flush())
         .map_err(|source| CommandError::failed(StartError::System { what: "listen for signals", source }))?;
     let variables = process.env.clone();
     let variable = |name: &str| {
         let found = variables.iter().find(|(variable, _)| variable == name);
         found.and_then(|(_, value)| value.to_str().map(str::to_owned))
     };
-    let server = match Server::start(settings, role, inherited, variable, stopping).await {
+    let surroundings = Surroundings { inherited, log_records_dropped: log.dropped(), variable: &variable };
+    let server = match Server::start(settings, role, surroundings, stopping).await {
         Ok(server) => server,
         Err(stopped @ StartError::Stopped) => {
             tracing::info!("{stopped}");
@@ -162,46 +165,17 @@ async fn serve(
         version = env!("CARGO_PKG_VERSION"),
         "ready"
     );
-    // A service that cannot greet serves all the same.
-    let _ = if role.serves() {
+    greeting::say(if role.serves() {
         let token = format!("{} token generate --role write{words}", quoted(&process.program));
-        greet_callers(process, addresses, &token, key_is_configured)
+        greeting::for_callers(addresses, &token, key_is_configured)
     } else {
-        greet_worker(process, addresses, worker.hostname.as_str())
-    };
-    server.run().await.map_err(CommandError::failed)?;
+        greeting::of_worker(addresses, worker.hostname.as_str())
+    });
+    if let Err(error) = server.run().await {
+        // Standard error may have a reader that does not read; the log does not wait for it.
+        tracing::error!("{error}");
+        return Err(CommandError::Logged);
+    }
     tracing::info!("stopped");
     Ok(())
-}
-
-fn greet_callers(
-    process: &mut Process<'_>,
-    addresses: &Addresses,
-    token: &str,
-    key_is_configured: bool,
-) -> io::Result<()> {
-    let api = addresses.main;
-    let out = &mut process.stdout;
-    writeln!(out, "osapi {} is ready", env!("CARGO_PKG_VERSION"))?;
-    writeln!(out, "  API      http://{api}/api/v1/jobs")?;
-    writeln!(out, "  docs     http://{api}/docs")?;
-    greet_scraper(out, addresses)?;
-    let origin = if key_is_configured { ", with the configured signing key" } else { "" };
-    writeln!(out, "  token    {token}{origin}")?;
-    out.flush()
-}
-
-fn greet_worker(process: &mut Process<'_>, addresses: &Addresses, hostname: &str) -> io::Result<()> {
-    let out = &mut process.stdout;
-    writeln!(out, "osapi {}: the worker {hostname} is ready", env!("CARGO_PKG_VERSION"))?;
-    writeln!(out, "  health   http://{}/health/ready", addresses.main)?;
-    greet_scraper(out, addresses)?;
-    out.flush()
-}
-
-fn greet_scraper(out: &mut dyn Write, addresses: &Addresses) -> io::Result<()> {
-    match addresses.metrics_url() {
-        Some(url) => writeln!(out, "  metrics  {url}"),
-        None => writeln!(out, "  metrics  off (telemetry.metrics.enabled)"),
-    }
 }

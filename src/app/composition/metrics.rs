@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+use super::surroundings::Surroundings;
 use crate::{
     adapters::metrics::{NoopMetrics, OtelConfig, OtelMetrics, SetupError},
     app::config::MetricsSettings,
@@ -30,7 +31,7 @@ impl Metrics {
         settings: &MetricsSettings,
         routes: Vec<Route>,
         queue: QueueInfo,
-        env: impl Fn(&str) -> Option<String>,
+        surroundings: &Surroundings<'_>,
     ) -> Result<Self, SetupError> {
         if !settings.enabled {
             return Ok(Self { port: Arc::new(NoopMetrics), on: None });
@@ -40,8 +41,9 @@ impl Metrics {
             queue,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             revision: REVISION.to_owned(),
-            service_name: env("OTEL_SERVICE_NAME"),
-            resource_attributes: env("OTEL_RESOURCE_ATTRIBUTES"),
+            service_name: (surroundings.variable)("OTEL_SERVICE_NAME"),
+            resource_attributes: (surroundings.variable)("OTEL_RESOURCE_ATTRIBUTES"),
+            log_records_dropped: Arc::clone(&surroundings.log_records_dropped),
             runtime: Handle::try_current().ok(),
         })?;
         Ok(Self { port: Arc::clone(&metrics) as Arc<dyn MetricsPort>, on: Some(metrics) })

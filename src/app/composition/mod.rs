@@ -12,6 +12,7 @@ mod role;
 mod server;
 mod signing_key;
 mod start_error;
+mod surroundings;
 
 pub use addresses::Addresses;
 pub use data_dir::DataDirError;
@@ -19,3 +20,4 @@ pub use role::Role;
 pub use server::Server;
 pub use signing_key::signing_key;
 pub use start_error::StartError;
+pub use surroundings::Surroundings;

@@ -13,6 +13,7 @@ use super::{
     role::Role,
     signing_key::signing_key,
     start_error::StartError,
+    surroundings::Surroundings,
 };
 use crate::{
     adapters::{
@@ -49,15 +50,12 @@ pub struct Server {
 impl Server {
     /// Opens and connects everything, and begins to serve and to work, until `stopping` turns `true`.
     ///
-    /// `inherited` is what commands get as the process got it; `env` looks up variables of the environment that are not configuration keys.
-    ///
     /// # Errors
     /// What cannot be opened, or that the stop came first; then nothing is left running.
     pub async fn start(
         settings: &Settings,
         role: Role,
-        inherited: Inherited,
-        env: impl Fn(&str) -> Option<String>,
+        surroundings: Surroundings<'_>,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, StartError> {
         let Listeners { main, metrics: page, addresses } = Listeners::open(settings, role)?;
@@ -67,7 +65,7 @@ impl Server {
         let http = http_settings(settings, page.is_some().then_some(&addresses));
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let metrics = Metrics::choose(&settings.telemetry.metrics, routes(&http), info(settings), env)?;
+        let metrics = Metrics::choose(&settings.telemetry.metrics, routes(&http), info(settings), &surroundings)?;
         let authenticator: Option<Arc<dyn Authenticator>> = match role {
             Role::Worker => None,
             Role::Whole | Role::Api => Some(Arc::new(JwtAuthenticator::new(&signing_key(settings, load_or_create)?))),
@@ -94,7 +92,7 @@ impl Server {
         // Without a worker there is no membership that could be lost.
         let mut membership = watch::channel(None).1;
         if role.works() {
-            match worker(settings, inherited, &queue, &metrics, &clock).await {
+            match worker(settings, surroundings.inherited, &queue, &metrics, &clock).await {
                 Ok(worker) => {
                     membership = worker.membership();
                     tasks.spawn(worker.work(stopping.clone()));

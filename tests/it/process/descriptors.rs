@@ -32,7 +32,7 @@ fn the_service_takes_all_descriptors_that_it_may_have_and_its_commands_get_what_
     assert_eq!(open_files(&proc(server.pid().as_raw_nonzero(), "limits")), ("4000", "4000"));
     assert_eq!(said(&client, "ulimit -Sn; ulimit -Hn; umask"), "300\n4000\n0002\n");
     assert_eq!(client.metrics().value("process_max_fds", &[]), Some(4000.0));
-    assert!(server.log().contains("raised the limit of open file descriptors from=300 to=4000"), "{}", server.log());
+    server.log_until(|log| log.contains("raised the limit of open file descriptors from=300 to=4000"));
 }
 
 #[test]
