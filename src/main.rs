@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     }
     let (mut stdin, mut stdout, mut stderr) = (io::stdin(), io::stdout(), io::stderr());
     let env = std::env::vars_os().collect();
-    let program = std::env::args().next().unwrap_or_else(|| "osapi".to_owned());
+    let program = std::env::args_os().next().map_or("osapi".into(), |name| name.to_string_lossy().into_owned());
     let mut process = Process { program, env, stdin: &mut stdin, stdout: &mut stdout, stderr: &mut stderr };
     run(std::env::args_os(), &mut process).into()
 }
