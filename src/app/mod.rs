@@ -10,3 +10,4 @@ pub mod config;
 pub mod logging;
 pub mod services;
 pub mod shutdown;
+pub mod version;

@@ -14,4 +14,5 @@ mod operations;
 mod ops;
 mod process;
 mod queue;
+mod revision;
 mod server;

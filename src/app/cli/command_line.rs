@@ -14,10 +14,11 @@ use super::{
     token_generate::{self, TokenGenerate},
     token_validate::{self, TokenValidate},
 };
+use crate::app::version::LONG_VERSION;
 
 /// REST job service for Linux fleets with metrics an operator can trust
 #[derive(Debug, Parser)]
-#[command(name = "osapi", version, arg_required_else_help = true, subcommand_required = true)]
+#[command(name = "osapi", version = LONG_VERSION, arg_required_else_help = true, subcommand_required = true)]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,

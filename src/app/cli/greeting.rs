@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, fs::File, io, io::Write as _, os::fd::AsFd, thread};
 
-use crate::app::composition::Addresses;
+use crate::app::{composition::Addresses, version::VERSION};
 
 /// Says it, without waiting for a reader: one that does not read must not keep the service from working. A service that
 /// cannot greet serves all the same.
@@ -18,7 +18,7 @@ pub(super) fn say(text: String) {
 pub(super) fn for_callers(addresses: &Addresses, token: &str, key_is_configured: bool) -> String {
     let api = addresses.main;
     let origin = if key_is_configured { ", with the configured signing key" } else { "" };
-    let mut text = format!("osapi {} is ready\n", env!("CARGO_PKG_VERSION"));
+    let mut text = format!("osapi {VERSION} is ready\n");
     let _ = writeln!(text, "  API      http://{api}/api/v1/jobs");
     let _ = writeln!(text, "  docs     http://{api}/docs");
     let _ = writeln!(text, "{}", for_scrapers(addresses));
@@ -28,7 +28,7 @@ pub(super) fn for_callers(addresses: &Addresses, token: &str, key_is_configured:
 
 /// The greeting of a worker.
 pub(super) fn of_worker(addresses: &Addresses, hostname: &str) -> String {
-    let mut text = format!("osapi {}: the worker {hostname} is ready\n", env!("CARGO_PKG_VERSION"));
+    let mut text = format!("osapi {VERSION}: the worker {hostname} is ready\n");
     let _ = writeln!(text, "  health   http://{}/health/ready", addresses.main);
     let _ = writeln!(text, "{}", for_scrapers(addresses));
     text

@@ -16,6 +16,7 @@ use crate::app::{
     config::{Loaded, Overrides, QueueBackend},
     logging::{self, Log},
     shutdown,
+    version::{REVISION, VERSION},
 };
 
 /// Start the API with one worker in one process
@@ -162,7 +163,8 @@ async fn serve(
             QueueBackend::Nats => queue.nats.url.join(","),
         },
         durability = server.durability().as_str(),
-        version = env!("CARGO_PKG_VERSION"),
+        version = VERSION,
+        revision = REVISION,
         "ready"
     );
     greeting::say(if role.serves() {

@@ -7,14 +7,11 @@ use tokio::runtime::Handle;
 use super::surroundings::Surroundings;
 use crate::{
     adapters::metrics::{NoopMetrics, OtelConfig, OtelMetrics, SetupError},
-    app::config::MetricsSettings,
+    app::{
+        config::MetricsSettings,
+        version::{REVISION, VERSION},
+    },
     ports::driven::{MetricsPort, QueueInfo, Route},
-};
-
-/// The commit that the program was built from, where the build said so.
-const REVISION: &str = match option_env!("OSAPI_REVISION") {
-    Some(revision) => revision,
-    None => "unknown",
 };
 
 /// The metrics of a process.
@@ -39,7 +36,7 @@ impl Metrics {
         let metrics = OtelMetrics::new(&OtelConfig {
             routes,
             queue,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: VERSION.to_owned(),
             revision: REVISION.to_owned(),
             service_name: (surroundings.variable)("OTEL_SERVICE_NAME"),
             resource_attributes: (surroundings.variable)("OTEL_RESOURCE_ATTRIBUTES"),

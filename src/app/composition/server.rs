@@ -31,6 +31,7 @@ use crate::{
             HealthService, JobService, JobServiceParts, ScrapeService, WorkerParts, WorkerProfile, WorkerService,
             WorkersService,
         },
+        version::VERSION,
     },
     domain::InstanceId,
     ports::{
@@ -172,9 +173,6 @@ impl Server {
         ended
     }
 }
-
-/// The version of the program.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The metrics page, where metrics are on: of the fleet in a process that serves, of itself in one that only works.
 fn scrape(role: Role, queue: &Queue, metrics: &Metrics) -> Option<Arc<dyn Scrape>> {
