@@ -46,7 +46,7 @@ openapi: nextest ## Write the API document anew; review and commit the differenc
 bench: ## Run the benchmarks
 	cargo bench --locked
 
-# Where docs/ can be read by whoever clicks on an alert, without a slash at the end.
+# Where the readers of an alert find docs/, without a slash at the end.
 RUNBOOK_BASE := https://osapi.example
 
 .PHONY: rules

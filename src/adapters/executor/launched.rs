@@ -36,7 +36,7 @@ const FIRST: RawFd = 3;
 const CANNOT_RUN: u8 = 126;
 
 /// Becomes the command that the arguments of this program name, where they are those of a launcher; none where they are
-/// not. Returns an exit code when it cannot; whoever launches has been told why.
+/// not. Returns an exit code when it cannot, after it has reported why.
 pub fn launched(arguments: impl IntoIterator<Item = OsString>) -> Option<u8> {
     let mut arguments = arguments.into_iter().skip(1);
     if arguments.next()? != WORD {

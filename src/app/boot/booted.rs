@@ -37,7 +37,7 @@ impl BootError {
 /// # Errors
 /// When the operating system refuses a step; the process must end then.
 pub fn boot(env: &mut Vec<(OsString, OsString)>, stdin: &mut dyn Read) -> Result<Inherited, BootError> {
-    // Nobody but root reads its memory or its environment, or traces it, from here on (prctl(2), PR_SET_DUMPABLE).
+    // From here on only root can read its memory and its environment, and trace it (prctl(2), PR_SET_DUMPABLE).
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(BootError::of("hide the memory of the process"))?;
     let handed_over = secrets::are_on_stdin(env);
     if !handed_over {

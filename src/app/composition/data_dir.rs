@@ -13,7 +13,7 @@ use rustix::{
     process::geteuid,
 };
 
-/// Nobody but the owner.
+/// For the owner alone.
 const PRIVATE_DIRECTORY: u32 = 0o700;
 const PRIVATE_FILE: u32 = 0o600;
 /// What everyone else may do.
@@ -62,7 +62,7 @@ fn make(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether nobody but this user, root and a chosen group could put another key or other jobs there.
+/// Whether only this user, root and a chosen group can put another key or other jobs there.
 fn check(found: &Metadata, user: u32) -> Result<(), String> {
     if !found.is_dir() {
         return Err(

@@ -90,7 +90,7 @@ pub(super) fn lines_of(queue: &Arc<LogQueue>) -> impl Fn() -> Line + Send + Sync
     move || Line(Arc::clone(&queue))
 }
 
-/// Takes one line, which arrives in one piece. Never fails: whoever logs can do nothing about it.
+/// Takes one line, which arrives in one piece. Never fails: the code that logs can do nothing about it.
 pub(super) struct Line(Arc<LogQueue>);
 
 impl Write for Line {

@@ -109,12 +109,12 @@ fn a_line_that_was_cut_does_not_run_into_the_next_one() {
     }
     let written = scene.written();
     let lines: Vec<&str> = written.lines().map(str::trim).collect();
-    assert_eq!(lines[0].len().min(3), lines[0].len(), "{written}");
+    assert!(lines[0].len() <= 3, "{written}");
     assert!(lines[1].ends_with("line 2") && lines[2].contains("records=1"), "{written}");
 }
 
 #[test]
-fn whoever_logs_never_waits_and_what_finds_no_room_is_counted() {
+fn logging_never_waits_and_what_finds_no_room_is_counted() {
     let scene = Scene::new();
     let line = "x".repeat(CAPACITY / 8);
     // Nothing is written meanwhile.

@@ -14,7 +14,7 @@ fn open_files(limits: &str) -> (&str, &str) {
 #[test]
 fn a_command_has_three_descriptors_whatever_the_service_was_started_with() {
     let home = home();
-    fs::write(home.path("secret"), "what nobody else may read").unwrap();
+    fs::write(home.path("secret"), "what a command must not read").unwrap();
     let (server, client) = serve_by(&home, &["sh", "-c", "exec 7< secret 9> other; exec \"$0\" start"]);
     let pid = server.pid().as_raw_nonzero();
     assert!(fs::read_link(format!("/proc/{pid}/fd/7")).unwrap().ends_with("secret"), "the service inherited it");

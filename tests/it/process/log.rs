@@ -56,7 +56,7 @@ fn client_of(home: &Home, mut said: impl Read, word: &str) -> Client {
 }
 
 #[test]
-fn a_service_whose_log_nobody_reads_any_more_goes_on_and_counts_what_it_could_not_say() {
+fn a_service_whose_log_has_lost_its_reader_goes_on_and_counts_what_it_could_not_say() {
     let home = home();
     let (reader, writer) = pipe().unwrap();
     let mut child = home.command(&["start"]).stdout(Stdio::piped()).stderr(writer).spawn().unwrap();

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A user that exists nowhere.
-const NOBODY: &str = "65534";
+const OTHER_USER: &str = "65534";
 
 #[test]
 fn the_environment_of_the_process_holds_no_secret_not_even_for_root() {
@@ -48,12 +48,12 @@ fn a_command_of_the_same_user_can_read_neither_the_environment_nor_the_memory_no
         return;
     }
     let home = home().with(KEY, SECRET).with("OSAPI_CONFIG", "osapi.yaml");
-    give(&home.path(""), NOBODY);
-    let user = format!("--reuid={NOBODY}");
+    give(&home.path(""), OTHER_USER);
+    let user = format!("--reuid={OTHER_USER}");
     let script = "exec \"$0\" start";
-    let as_nobody = ["setpriv", &user, "--regid=65534", "--clear-groups", "sh", "-c", script];
-    let (_server, client) = serve_by(&home, &as_nobody);
-    assert_eq!(said(&client, "id -u").trim(), NOBODY);
+    let as_other_user = ["setpriv", &user, "--regid=65534", "--clear-groups", "sh", "-c", script];
+    let (_server, client) = serve_by(&home, &as_other_user);
+    assert_eq!(said(&client, "id -u").trim(), OTHER_USER);
     for attempt in
         ["cat /proc/$PPID/environ", "head -c 1 /proc/$PPID/mem", "ls /proc/$PPID/fd/", "cat /proc/$PPID/maps"]
     {
