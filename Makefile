@@ -46,6 +46,18 @@ openapi: nextest ## Write the API document anew; review and commit the differenc
 bench: ## Run the benchmarks
 	cargo bench --locked
 
+# Where the readers of an alert find docs/, without a slash at the end.
+RUNBOOK_BASE := https://osapi.example
+
+.PHONY: rules
+rules: ## Write the rules for Prometheus into target/prometheus/rules, with links to RUNBOOK_BASE=https://...
+	@[[ '$(RUNBOOK_BASE)' =~ ^https?://[^[:space:]\|\&\\\'\"]+[^/[:space:]]$$ ]] || \
+		{ echo "rules: RUNBOOK_BASE is not a URL without a slash at its end: $(RUNBOOK_BASE)" >&2; exit 2; }
+	rm -rf target/prometheus/rules
+	mkdir -p target/prometheus/rules
+	cp ops/prometheus/rules/*.yml target/prometheus/rules/
+	sed -i 's|https://osapi\.example/docs/|$(RUNBOOK_BASE)/docs/|' target/prometheus/rules/*.yml
+
 .PHONY: deny
 deny: cargo-deny ## Check bans, licences and sources of all dependencies
 	cargo deny --locked check bans licenses sources

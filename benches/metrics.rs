@@ -38,6 +38,7 @@ fn otel() -> Arc<OtelMetrics> {
         revision: "a".to_owned(),
         service_name: None,
         resource_attributes: None,
+        log_records_dropped: Arc::default(),
         runtime: None,
     })
     .expect("the catalogue is valid")

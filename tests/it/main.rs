@@ -12,5 +12,7 @@ mod fleet_rights;
 mod metrics;
 mod operations;
 mod ops;
+mod process;
 mod queue;
+mod revision;
 mod server;

@@ -1,6 +1,7 @@
 //! The key that signs tokens, when the configuration names none: made once, kept where only its owner can read it.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
@@ -9,6 +10,8 @@ use std::{
 
 /// Bytes of a key that is made here.
 const LENGTH: usize = 32;
+/// Different bytes that a key must have. Random ones have far more, also when they are written as decimal digits.
+const FEWEST_DIFFERENT_BYTES: usize = 8;
 
 /// The key cannot be read or made.
 #[derive(Debug, thiserror::Error)]
@@ -27,12 +30,30 @@ pub enum SigningKeyError {
         /// The file.
         path: PathBuf,
     },
+    /// There is none.
+    #[error("there is no signing key {}", .path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It can be guessed.
+    #[error("the signing key {} can be guessed, it has few different bytes: remove it to make a new one", .path.display())]
+    Weak {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is not what this program writes.
     #[error("the signing key {} is not whole: {LENGTH} bytes in hexadecimal are expected; remove it to make a new one", .path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
     },
+}
+
+/// Whether a key is made of so few different bytes that it cannot be a secret, such as one byte repeated.
+#[must_use]
+pub fn is_weak(key: &[u8]) -> bool {
+    key.iter().collect::<BTreeSet<_>>().len() < FEWEST_DIFFERENT_BYTES
 }
 
 /// Where the key of a data directory is.
@@ -47,7 +68,7 @@ pub fn path(data_dir: &Path) -> PathBuf {
 /// When the key cannot be read or made, is not whole, or can be read by others.
 pub fn load_or_create(data_dir: &Path) -> Result<Vec<u8>, SigningKeyError> {
     match load(data_dir) {
-        Err(SigningKeyError::File { path, source }) if source.kind() == io::ErrorKind::NotFound => {
+        Err(SigningKeyError::Missing { path }) => {
             let made = create(data_dir, &path).map_err(|source| SigningKeyError::File { path, source })?;
             // Of two processes that make one at the same time, the file of the first is the key.
             made.map_or_else(|| load(data_dir), Ok)
@@ -63,11 +84,18 @@ pub fn load_or_create(data_dir: &Path) -> Result<Vec<u8>, SigningKeyError> {
 pub fn load(data_dir: &Path) -> Result<Vec<u8>, SigningKeyError> {
     let path = path(data_dir);
     let failed = |source| SigningKeyError::File { path: path.clone(), source };
-    let text = fs::read_to_string(&path).map_err(failed)?;
+    let text = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(SigningKeyError::Missing { path }),
+        text => text.map_err(failed)?,
+    };
     if fs::metadata(&path).map_err(failed)?.permissions().mode() & 0o077 != 0 {
         return Err(SigningKeyError::Exposed { path });
     }
-    parse(&text).ok_or(SigningKeyError::Malformed { path })
+    match parse(&text) {
+        None => Err(SigningKeyError::Malformed { path }),
+        Some(key) if is_weak(&key) => Err(SigningKeyError::Weak { path }),
+        Some(key) => Ok(key),
+    }
 }
 
 fn parse(text: &str) -> Option<Vec<u8>> {
@@ -125,6 +153,8 @@ mod tests {
         let refused = load_or_create(home.path()).expect_err("others can read it").to_string();
         assert!(refused.contains("signing.key") && refused.contains("chmod 600"), "{refused}");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("changes");
+        fs::write(&file, "0f".repeat(LENGTH)).expect("writes");
+        assert!(matches!(load_or_create(home.path()), Err(SigningKeyError::Weak { .. })));
         for text in ["", "00ff", &"zz".repeat(LENGTH)] {
             fs::write(&file, text).expect("writes");
             assert!(matches!(load_or_create(home.path()), Err(SigningKeyError::Malformed { .. })), "{text}");

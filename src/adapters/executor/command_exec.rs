@@ -3,18 +3,12 @@
 //! docs/commands.md says what a program can rely on and what happens to it. Processes and their output have files of
 //! their own.
 
-use std::{
-    collections::BTreeSet,
-    fmt,
-    future::pending,
-    io,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{collections::BTreeSet, fmt, future::pending, io, time::Duration};
 
 use tokio::time::{Instant, timeout};
 
 use super::{
+    launcher::{Launch, Launcher},
     output_streams::OutputStreams,
     process_group::{Ending, ProcessGroup},
 };
@@ -51,12 +45,13 @@ const _: () =
 /// The programs that may be run.
 pub(super) struct Commands {
     allowed: BTreeSet<String>,
+    launcher: Launcher,
 }
 
 impl Commands {
     /// Only these, by the exact spelling of their paths.
-    pub(super) fn new(allowed: Vec<String>) -> Self {
-        Self { allowed: allowed.into_iter().collect() }
+    pub(super) fn new(allowed: Vec<String>, launcher: Launcher) -> Self {
+        Self { allowed: allowed.into_iter().collect(), launcher }
     }
 
     pub(super) fn any(&self) -> bool {
@@ -72,7 +67,7 @@ impl Commands {
         if *stop.borrow() {
             return Err(Failure::operation("told to stop before the command started"));
         }
-        match RunningCommand::start(&input.command).await {
+        match RunningCommand::start(&self.launcher, &input.command).await {
             Ok(running) => running.finish(stop).await,
             Err(error) => Err(Failure::operation(format!("cannot start the command: {}", Refusal(&error)))),
         }
@@ -89,11 +84,15 @@ struct RunningCommand {
 }
 
 impl RunningCommand {
-    async fn start(argv: &Argv) -> io::Result<Self> {
-        let mut command = Command::new(argv.program());
-        command.args(argv.arguments()).env_clear().envs(ENVIRONMENT).current_dir(DIRECTORY);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let (group, mut child) = ProcessGroup::start(command).await?;
+    async fn start(launcher: &Launcher, argv: &Argv) -> io::Result<Self> {
+        let launch = Launch {
+            program: argv.program().to_owned(),
+            arguments: argv.arguments().to_vec(),
+            environment: &ENVIRONMENT,
+            directory: DIRECTORY,
+        };
+        let launcher = launcher.clone();
+        let (group, mut child) = ProcessGroup::start(move || launcher.start(&launch)).await?;
         let started = Instant::now();
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(io::Error::other("it has no output"));

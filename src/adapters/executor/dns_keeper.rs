@@ -8,7 +8,7 @@ use super::{
     resolvectl::{CallError, Resolvectl},
 };
 use crate::domain::{
-    Failure, InterfaceName,
+    Failure, FailureKind, InterfaceName, Output,
     operation::network_dns_get::{DnsSettings, DnsSource},
 };
 
@@ -22,7 +22,8 @@ pub(super) enum DnsKeeper {
 }
 
 impl DnsKeeper {
-    /// Finds it, with what it says of an interface that the host must have.
+    /// Finds it, with what it says of an interface that the host must have. What is not understood is named in the failure,
+    /// beside what is.
     pub(super) async fn find(host: &Host, interface: &InterfaceName) -> Result<(Self, DnsSettings), Failure> {
         let (files, name) = (host.files.clone(), interface.clone());
         let tool = on_thread(move || must_exist(&files, &name).map(|()| Resolvectl::find(&files))).await?;
@@ -30,6 +31,10 @@ impl DnsKeeper {
             Some(tool) => match tool.settings(interface).await {
                 Ok(settings) => return Ok((Self::Resolved(tool), settings)),
                 Err(CallError::Refused(message)) => Some(message),
+                Err(CallError::Partly(settings, message)) => {
+                    let partial = Some(Box::new(Output::NetworkDnsGet(settings)));
+                    return Err(Failure { kind: FailureKind::Operation, message, partial });
+                }
                 Err(CallError::Broken(message)) => return Err(Failure::operation(message)),
             },
             None => None,
@@ -56,6 +61,6 @@ pub(super) fn said_by(file: &ResolvConfFile) -> DnsSettings {
 
 fn must_exist(files: &HostFiles, interface: &InterfaceName) -> Result<(), String> {
     // Interfaces are directories; a file beside them, `bonding_masters`, is none.
-    let exists = files.path(&format!("/sys/class/net/{interface}")).is_dir();
+    let exists = files.path(format!("/sys/class/net/{interface}")).is_dir();
     if exists { Ok(()) } else { Err(format!("this host has no interface {interface}")) }
 }

@@ -283,8 +283,8 @@ async fn what_is_no_file_is_refused_and_not_waited_for() {
     assert!(Command::new("mkfifo").arg(&place).status().expect("it is there").success());
     assert_refused(get(&executor(root.path())).await, "cannot read /etc/resolv.conf: it is not a file");
     fs::remove_file(&place).expect("removed");
-    write(root.path(), "etc/resolv.conf", "nameserver 192.0.2.1\n".repeat(10_000));
-    assert_refused(get(&executor(root.path())).await, "it is larger than 65536 bytes");
+    write(root.path(), "etc/resolv.conf", "nameserver 192.0.2.1\n".repeat(60_000));
+    assert_refused(get(&executor(root.path())).await, "it is larger than 1048576 bytes");
 }
 
 #[tokio::test]
@@ -371,6 +371,23 @@ async fn a_tool_without_a_service_that_ever_ran_is_not_asked() {
     fs::remove_dir(root.path().join("run/systemd/resolve")).expect("removed");
     assert_eq!(get(&executor(root.path())).await.map(|settings| settings.source), Ok(DnsSource::ResolvConf));
     assert!(!root.path().join("usr/bin/calls").exists());
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_understood_is_named_beside_the_others_and_keeps_a_change_away() {
+    let root = host_with_resolved();
+    let script =
+        "case $3 in dns) echo 'Link 2 (eth0): 192.0.2.1 odd 192.0.2.2';; *) echo 'Link 2 (eth0): a.example';; esac";
+    program(root.path(), "usr/bin/resolvectl", script);
+    let executor = executor(root.path());
+    let odd = "resolvectl printed words that are not understood: odd";
+    let failure = execute(&executor, OperationKind::NetworkDnsGet, r#"{"interface":"eth0"}"#).await.expect_err("odd");
+    assert_eq!(failure.message, odd);
+    match failure.partial.as_deref() {
+        Some(Output::NetworkDnsGet(settings)) => assert_eq!(settings.servers, ["192.0.2.1", "192.0.2.2"]),
+        other => panic!("{other:?}"),
+    }
+    assert_refused(update(&executor, r#""servers":["192.0.2.9"]"#).await, odd);
 }
 
 #[tokio::test]

@@ -5,8 +5,9 @@ use std::{path::PathBuf, sync::Arc};
 use async_trait::async_trait;
 
 use super::{
-    command_exec::Commands, host_files::HostFiles, network_dns_get, network_dns_update, network_ping, node_disk,
-    node_hostname, node_load, node_memory, node_os, node_status, node_uptime, silent_servers::SilentServers,
+    command_exec::Commands, host_files::HostFiles, launcher::Launcher, network_dns_get, network_dns_update,
+    network_ping, node_disk, node_hostname, node_load, node_memory, node_os, node_status, node_uptime,
+    silent_servers::SilentServers,
 };
 use crate::{
     domain::{Failure, Hostname, Labels, Operation, Output, operation::node_uptime_get::NodeUptime},
@@ -24,13 +25,16 @@ pub struct HostExecutorConfig {
     pub root: PathBuf,
     /// The programs that `command.exec` may run: absolute paths, compared as they are written.
     pub allowed_commands: Vec<String>,
+    /// How they are started.
+    pub launcher: Launcher,
 }
 
 impl HostExecutorConfig {
     /// An executor for this very host which runs no commands.
     #[must_use]
     pub fn new(hostname: Hostname, labels: Labels) -> Self {
-        Self { hostname, labels, root: PathBuf::from("/"), allowed_commands: Vec::new() }
+        let (root, launcher) = (PathBuf::from("/"), Launcher::default());
+        Self { hostname, labels, root, allowed_commands: Vec::new(), launcher }
     }
 }
 
@@ -55,8 +59,8 @@ impl HostExecutor {
     /// An executor for the host below this root.
     #[must_use]
     pub fn new(config: HostExecutorConfig) -> Self {
-        let HostExecutorConfig { hostname, labels, root, allowed_commands } = config;
-        let (files, commands) = (HostFiles::new(root), Commands::new(allowed_commands));
+        let HostExecutorConfig { hostname, labels, root, allowed_commands, launcher } = config;
+        let (files, commands) = (HostFiles::new(root), Commands::new(allowed_commands, launcher));
         let (silent_servers, dns_turn) = (SilentServers::default(), Arc::default());
         Self { host: Arc::new(Host { hostname, labels, files, commands, silent_servers, dns_turn }) }
     }

@@ -1,6 +1,6 @@
 //! Every operation on the layouts of several distributions, and on broken ones.
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::ffi::OsStrExt, path::Path};
 
 use super::fixture::{execute, executor, write};
 use crate::domain::{Failure, OperationKind, Output, operation::node_status_get::NodeStatus};
@@ -151,7 +151,7 @@ fn a_part_that_fails_is_named_and_hides_no_other() {
         let damage: [&dyn Fn(&Path); 3] = [
             &|file| fs::remove_file(file).expect("removed"),
             &|file| fs::write(file, [0xff, 0xfe, 0x00]).expect("written"),
-            &|file| fs::write(file, "x".repeat(2 << 20)).expect("written"),
+            &|file| fs::write(file, "x".repeat(65 << 20)).expect("written"),
         ];
         for damage in damage {
             fs::write(root.path().join(file), "").expect("there");
@@ -174,6 +174,58 @@ fn a_part_that_fails_is_named_and_hides_no_other() {
             assert_eq!(there.into_iter().filter(|there| *there).count(), 4);
         }
     }
+}
+
+#[test]
+fn bytes_that_are_no_text_cost_their_own_line_only() {
+    let root = lay_out(&LAYOUTS[1]);
+    let add = |file: &str, line: &[u8]| {
+        let before = fs::read(root.path().join(file)).expect("there");
+        write(root.path(), file, [line, b"\n", &before].concat());
+    };
+    for file in ["usr/lib/os-release", "proc/meminfo", "proc/filesystems", "proc/self/cgroup"] {
+        add(file, b"# \xff\xfe odd");
+    }
+    let name = std::ffi::OsStr::from_bytes(b"srv/\xff data");
+    fs::create_dir(root.path().join(name)).expect("made");
+    add("proc/self/mountinfo", b"40 22 8:80 / /srv/\xff\\040data rw - ext4 /dev/\xfe rw");
+    write(root.path(), "proc/uptime", b"86400.25 \xff\n");
+    write(root.path(), "proc/loadavg", b"0.50 1.25 2.00 \xff\n");
+    let status = status(root.path());
+    assert_eq!(status.errors, []);
+    assert_eq!(status.os.expect("there").distribution, "ubuntu");
+    assert_eq!(status.memory.expect("there").limit_bytes, Some(2_000_000_000));
+    assert_eq!((status.uptime_seconds, status.load.map(|load| load.cpus)), (Some(86_400.25), Some(4)));
+    let points: Vec<String> = status.disks.expect("there").into_iter().map(|disk| disk.mount_point).collect();
+    assert_eq!(points, ["/", "/srv/my data", "/srv/\\xff data"]);
+}
+
+#[test]
+fn a_mount_that_is_not_understood_is_named_and_hides_no_other() {
+    let root = lay_out(&LAYOUTS[0]);
+    let before = fs::read(root.path().join("proc/self/mountinfo")).expect("there");
+    write(root.path(), "proc/self/mountinfo", [b"1 2 3\n", before.as_slice()].concat());
+    let failure = run(root.path(), OperationKind::NodeDiskGet).expect_err("a line is missing");
+    assert_eq!(failure.message, "line 1 of /proc/self/mountinfo is not understood");
+    match failure.partial.as_deref() {
+        Some(Output::NodeDiskGet(found)) => assert_eq!(found.disks.len(), 2),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_table_of_thousands_of_mounts_is_read() {
+    let root = lay_out(&LAYOUTS[0]);
+    let mut mounts = fs::read(root.path().join("proc/self/mountinfo")).expect("there");
+    let layers = "l".repeat(2_000);
+    for number in 0..5_000 {
+        let line =
+            format!("{} 22 0:{} / /c/{number} rw - overlay overlay rw,lowerdir={layers}\n", 100 + number, 100 + number);
+        mounts.extend(line.into_bytes());
+    }
+    write(root.path(), "proc/self/mountinfo", mounts);
+    let status = status(root.path());
+    assert_eq!((status.errors.len(), status.disks.map(|disks| disks.len())), (0, Some(2)));
 }
 
 #[test]

@@ -11,6 +11,8 @@ mod echo_socket;
 mod file_replacement;
 mod host_executor;
 mod host_files;
+mod launched;
+mod launcher;
 mod mounts;
 mod network_dns_get;
 mod network_dns_update;
@@ -42,3 +44,5 @@ mod machine_tests;
 mod ping_tests;
 
 pub use host_executor::{HostExecutor, HostExecutorConfig};
+pub use launched::launched;
+pub use launcher::Launcher;

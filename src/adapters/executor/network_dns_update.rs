@@ -53,7 +53,9 @@ impl Wanted {
 pub(super) async fn run(host: &Host, change: &DnsChange) -> Result<ChangedDnsSettings, Failure> {
     // Two changes at once would each undo the other's half.
     let turn = Arc::clone(&host.dns_turn).lock_owned().await;
-    let (keeper, before) = DnsKeeper::find(host, &change.interface).await?;
+    let found = DnsKeeper::find(host, &change.interface).await;
+    // What was not understood could be lost by a change, and what was is no result of one.
+    let (keeper, before) = found.map_err(|failure| Failure { partial: None, ..failure })?;
     let wanted = Wanted::of(change).beyond(&before);
     if wanted.is_nothing() {
         return Ok(ChangedDnsSettings { settings: before, changed: false });

@@ -7,12 +7,13 @@ use std::{
 
 use rustix::{fs::StatVfs, io::Errno};
 
-use super::{host_executor::Host, mounts::real, silent_servers::Asked};
+use super::{host_executor::Host, host_files::shown, mounts::mounts, silent_servers::Asked};
 use crate::domain::{
     Failure, FailureKind, Output,
     operation::node_disk_get::{NodeDisk, NodeDisks},
 };
 
+const MOUNTINFO: &str = "/proc/self/mountinfo";
 /// Servers that do not answer within this time are named, and the others are not kept waiting.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -38,20 +39,24 @@ impl Disks {
 
 pub(super) fn read(host: &Host) -> Result<Disks, String> {
     let files = &host.files;
-    let mounts = real(&files.read("/proc/self/mountinfo")?, &files.read("/proc/filesystems")?);
+    let mounts = mounts(&files.read(MOUNTINFO)?, &files.read("/proc/filesystems")?);
+    if mounts.real.is_empty() && !mounts.not_understood.is_empty() {
+        return Err(format!("nothing in {MOUNTINFO} is understood"));
+    }
     let until = Instant::now() + PATIENCE;
     // All servers are asked before anybody waits for one.
-    let asked = mounts.into_iter().map(|mounted| {
+    let asked = mounts.real.into_iter().map(|mounted| {
         let paths: Vec<PathBuf> = mounted.points.iter().map(|point| files.path(point)).collect();
         let question = move || figures(&paths);
         if mounted.is_remote() {
-            let answer = host.silent_servers.ask(&mounted.points[0], question);
+            let answer = host.silent_servers.ask(&shown(&mounted.points[0]), question);
             (mounted, Figures::Asked(answer))
         } else {
             (mounted, Figures::Read(question()))
         }
     });
-    let mut found = Disks { disks: Vec::new(), errors: Vec::new() };
+    let odd = mounts.not_understood.iter().map(|line| format!("line {line} of {MOUNTINFO} is not understood"));
+    let mut found = Disks { disks: Vec::new(), errors: odd.collect() };
     for (mounted, figures) in asked.collect::<Vec<_>>() {
         let figures = match figures {
             Figures::Asked(asked) => asked.answer(until).and_then(|figures| figures.map_err(|error| error.to_string())),
@@ -59,9 +64,9 @@ pub(super) fn read(host: &Host) -> Result<Disks, String> {
         };
         match figures {
             Ok(figures) => found.disks.extend(
-                figures.map(|(place, figures)| disk(mounted.points[place].clone(), mounted.filesystem, &figures)),
+                figures.map(|(place, figures)| disk(shown(&mounted.points[place]), mounted.filesystem, &figures)),
             ),
-            Err(error) => found.errors.push(format!("cannot read the space on {}: {error}", mounted.points[0])),
+            Err(error) => found.errors.push(format!("cannot read the space on {}: {error}", shown(&mounted.points[0]))),
         }
     }
     Ok(found)

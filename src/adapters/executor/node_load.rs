@@ -4,7 +4,7 @@ use super::host_files::HostFiles;
 use crate::domain::operation::node_load_get::NodeLoad;
 
 pub(super) fn read(files: &HostFiles) -> Result<NodeLoad, String> {
-    let averages = averages(&files.read("/proc/loadavg")?);
+    let averages = averages(&files.read_text("/proc/loadavg")?);
     let averages = averages.ok_or_else(|| "/proc/loadavg does not begin with three averages".to_owned())?;
     Ok(NodeLoad { load1: averages[0], load5: averages[1], load15: averages[2], cpus: cpus(files)? })
 }
@@ -18,11 +18,11 @@ fn averages(text: &str) -> Option<[f64; 3]> {
 
 /// Processors that are online; old and small systems have only the second file.
 fn cpus(files: &HostFiles) -> Result<u32, String> {
-    let online = files.read("/sys/devices/system/cpu/online").ok().and_then(|text| count(text.trim()));
+    let online = files.read_text("/sys/devices/system/cpu/online").ok().and_then(|text| count(text.trim()));
     if let Some(online) = online {
         return Ok(online);
     }
-    let listed = files.read("/proc/cpuinfo")?.lines().filter(|line| line.starts_with("processor")).count();
+    let listed = files.read_text("/proc/cpuinfo")?.lines().filter(|line| line.starts_with("processor")).count();
     match u32::try_from(listed) {
         Ok(listed) if listed > 0 => Ok(listed),
         _ => Err("neither /sys/devices/system/cpu/online nor /proc/cpuinfo lists a processor".to_owned()),

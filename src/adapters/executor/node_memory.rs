@@ -4,7 +4,7 @@ use super::{cgroup, host_files::HostFiles};
 use crate::domain::operation::node_memory_get::NodeMemory;
 
 pub(super) fn read(files: &HostFiles) -> Result<NodeMemory, String> {
-    let memory = parse(&files.read("/proc/meminfo")?)?;
+    let memory = parse(&files.read_text("/proc/meminfo")?)?;
     Ok(NodeMemory { limit_bytes: cgroup::memory_limit(files).filter(|limit| *limit < memory.total_bytes), ..memory })
 }
 

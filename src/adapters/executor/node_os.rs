@@ -4,8 +4,12 @@ use super::host_files::HostFiles;
 use crate::domain::operation::node_os_get::NodeOs;
 
 pub(super) fn read(files: &HostFiles) -> Result<NodeOs, String> {
-    let release = files.read("/etc/os-release").or_else(|_| files.read("/usr/lib/os-release"))?;
-    let kernel = files.read("/proc/sys/kernel/osrelease")?.trim().to_owned();
+    let file = |path: &'static str| files.read_text(path).map(|text| (path, text));
+    let (path, release) = file("/etc/os-release").or_else(|_| file("/usr/lib/os-release"))?;
+    if !release.lines().any(|line| line.contains('=')) {
+        return Err(format!("{path} assigns no value"));
+    }
+    let kernel = files.read_text("/proc/sys/kernel/osrelease")?.trim().to_owned();
     Ok(NodeOs {
         // The default of os-release(5).
         distribution: value(&release, "ID").unwrap_or_else(|| "linux".to_owned()),
@@ -18,7 +22,7 @@ pub(super) fn read(files: &HostFiles) -> Result<NodeOs, String> {
 
 /// The file is there since Linux 6.1.
 fn architecture(files: &HostFiles) -> Result<String, String> {
-    match files.read("/proc/sys/kernel/arch") {
+    match files.read_text("/proc/sys/kernel/arch") {
         Ok(text) => Ok(text.trim().to_owned()),
         Err(_) if files.is_this_machine() => Ok(rustix::system::uname().machine().to_string_lossy().into_owned()),
         Err(error) => Err(error),

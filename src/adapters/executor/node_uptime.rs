@@ -4,7 +4,7 @@ use super::host_files::HostFiles;
 
 /// Seconds since the host started.
 pub(super) fn read(files: &HostFiles) -> Result<f64, String> {
-    parse(&files.read("/proc/uptime")?).ok_or_else(|| "/proc/uptime does not begin with seconds".to_owned())
+    parse(&files.read_text("/proc/uptime")?).ok_or_else(|| "/proc/uptime does not begin with seconds".to_owned())
 }
 
 fn parse(text: &str) -> Option<f64> {

@@ -4,12 +4,7 @@
 //! leader is watched without collecting it, signals are sent only before it is collected, and none can hit a stranger.
 //! What the child is called with and what becomes of its output does not belong here.
 
-use std::{
-    fmt, io,
-    os::unix::process::CommandExt,
-    process::{Child, Command},
-    time::Duration,
-};
+use std::{fmt, io, process::Child, time::Duration};
 
 use rustix::{
     io::Errno,
@@ -64,12 +59,12 @@ pub(super) struct ProcessGroup {
 }
 
 impl ProcessGroup {
-    /// Starts a child as the leader of a new group, on a thread that may block.
-    pub(super) async fn start(mut command: Command) -> io::Result<(Self, Child)> {
+    /// Starts a child that leads a new group, on a thread that may block.
+    pub(super) async fn start(start: impl FnOnce() -> io::Result<Child> + Send + 'static) -> io::Result<(Self, Child)> {
         // From before the start, so that no end is missed.
         let children = signal(SignalKind::child())?;
         let started = tokio::task::spawn_blocking(move || {
-            let child = command.process_group(0).spawn()?;
+            let child = start()?;
             Ok((Self { leader: Pid::from_child(&child), children, collected: false }, child))
         });
         started.await.unwrap_or_else(|_| Err(io::Error::other("the process is stopping")))
@@ -148,8 +143,7 @@ async fn ended(leader: Pid, children: &mut Signals) -> Option<Ending> {
 async fn gone(leader: Pid) {
     let mut again = LOOK_AGAIN.0;
     while test_kill_process_group(leader) != Err(Errno::SRCH) {
-        // The leader is ours; the others are collected by the first process of the system or container, which may be
-        // this one.
+        // The leader is a child of this process; the others are collected by the first process of the system or container.
         if !matches!(waitpgid(leader, WaitOptions::NOHANG), Ok(Some(_))) {
             sleep(again).await;
             again = (again * 2).min(LOOK_AGAIN.1);

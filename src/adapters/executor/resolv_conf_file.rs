@@ -11,8 +11,8 @@ use rustix::fs::OFlags;
 use super::{file_replacement::replace, host_files::HostFiles};
 
 const RESOLV_CONF: &str = "/etc/resolv.conf";
-/// Larger than what anybody writes by hand or by program.
-const CAP: u64 = 64 << 10;
+/// Far larger than what is written by hand or by program.
+const CAP: u64 = 1 << 20;
 /// What is written to these places belongs to the programs that write there, and is lost with the next start of the
 /// host or of the program.
 const MANAGED: [&str; 8] = ["/run/", "/var/run/", "/usr/", "/lib/", "/proc/", "/sys/", "/dev/", "/tmp/"];

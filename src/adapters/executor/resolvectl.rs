@@ -29,7 +29,7 @@ const RUNTIME_DIRECTORY: &str = "/run/systemd/resolve";
 /// It answers within milliseconds, or something is wrong.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// More than the settings of an interface can take.
-const OUTPUT_CAP: u64 = 64 << 10;
+const OUTPUT_CAP: u64 = 1 << 20;
 /// Of what it says of an error.
 const MESSAGE_CAP: usize = 300;
 
@@ -38,6 +38,8 @@ const MESSAGE_CAP: usize = 300;
 pub(super) enum CallError {
     /// The tool says that it could not, as it does when the service does not run.
     Refused(String),
+    /// A part of what the tool printed is not understood.
+    Partly(DnsSettings, String),
     /// The tool does not work.
     Broken(String),
 }
@@ -45,7 +47,7 @@ pub(super) enum CallError {
 impl CallError {
     pub(super) fn into_message(self) -> String {
         match self {
-            Self::Refused(message) | Self::Broken(message) => message,
+            Self::Refused(message) | Self::Partly(_, message) | Self::Broken(message) => message,
         }
     }
 }
@@ -66,12 +68,21 @@ impl Resolvectl {
 
     /// The settings of an interface.
     pub(super) async fn settings(&self, interface: &InterfaceName) -> Result<DnsSettings, CallError> {
-        let unexpected = || CallError::Broken("resolvectl printed something unexpected".to_owned());
         let output = self.call(&["dns", interface.as_str()]).await?;
-        let servers = servers(&output, interface).ok_or_else(unexpected)?;
+        let servers = servers(&output, interface).ok_or_else(|| unexpected(&output))?;
         let output = self.call(&["domain", interface.as_str()]).await?;
-        let search_domains = domains(&output, interface).ok_or_else(unexpected)?;
-        Ok(DnsSettings { servers, search_domains, source: DnsSource::Resolved })
+        let domains = domains(&output, interface).ok_or_else(|| unexpected(&output))?;
+        let not_understood = [servers.not_understood, domains.not_understood].concat();
+        let settings = DnsSettings {
+            servers: servers.understood,
+            search_domains: domains.understood,
+            source: DnsSource::Resolved,
+        };
+        if not_understood.is_empty() {
+            return Ok(settings);
+        }
+        let words = not_understood.join(" ");
+        Err(CallError::Partly(settings, format!("resolvectl printed words that are not understood: {words}")))
     }
 
     /// Sets the servers of an interface.
@@ -95,7 +106,7 @@ impl Resolvectl {
     }
 
     /// Runs the tool and takes what it prints.
-    async fn call(&self, arguments: &[&str]) -> Result<String, CallError> {
+    async fn call(&self, arguments: &[&str]) -> Result<Vec<u8>, CallError> {
         let broken = |message: String| CallError::Broken(format!("resolvectl {message}"));
         let mut command = Command::new(&self.program);
         command.args(["--no-pager", "--"]).args(arguments).process_group(0).current_dir("/");
@@ -111,8 +122,13 @@ impl Resolvectl {
             let said = said(&errors);
             return Err(CallError::Refused(format!("resolvectl failed ({status}): {said}")));
         }
-        String::from_utf8(output).map_err(|_| broken("printed something unexpected".to_owned()))
+        Ok(output)
     }
+}
+
+/// The beginning of what it printed is in the message, as far as it fits.
+fn unexpected(output: &[u8]) -> CallError {
+    CallError::Broken(format!("resolvectl printed something unexpected: {}", said(output)))
 }
 
 /// A process with a group of its own, all of which ends with this.
@@ -182,12 +198,11 @@ mod tests {
         for (script, patience, expected) in [
             ("exec tail -f /dev/null", Duration::from_millis(50), "did not answer within 50ms"),
             ("tail -f /dev/null & exit 0", Duration::from_millis(50), "did not answer within 50ms"),
-            ("exec yes", long, "printed more than 65536 bytes"),
-            ("exec yes >&2", long, "printed more than 65536 bytes"),
+            ("exec yes", long, "printed more than 1048576 bytes"),
+            ("exec yes >&2", long, "printed more than 1048576 bytes"),
             ("echo hello", long, "printed something unexpected"),
             ("exit 0", long, "printed something unexpected"),
             ("printf 'Link 2 (eth0): 192.0.2.1\\000\\n'", long, "printed something unexpected"),
-            ("printf 'Link 2 (eth0): \\377\\n'", long, "printed something unexpected"),
             ("echo 'Link 2 (eth1): 192.0.2.1'", long, "printed something unexpected"),
         ] {
             match settings(script, patience).await {
@@ -195,6 +210,9 @@ mod tests {
                 other => panic!("{script}: {other:?}"),
             }
         }
+        // Both lists have it.
+        let odd = settings("printf 'Link 2 (eth0): a.example \\377\\n'", long).await.expect_err("odd");
+        assert!(matches!(&odd, CallError::Partly(settings, _) if settings.search_domains == ["a.example"]), "{odd:?}");
         let nothing = Resolvectl { program: "/nonexistent/resolvectl".into(), patience: long };
         assert!(matches!(nothing.settings(&interface()).await, Err(CallError::Broken(_))));
     }

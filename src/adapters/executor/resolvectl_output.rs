@@ -1,5 +1,5 @@
 //! What `resolvectl dns` and `resolvectl domain` print of one interface: read strictly, because nobody promises how it
-//! looks.
+//! looks. A word that is not understood costs no other.
 
 use crate::domain::{InterfaceName, ScopedAddress};
 
@@ -16,10 +16,33 @@ fn words<'a>(output: &'a str, interface: &InterfaceName) -> Option<(u32, Vec<&'a
         .then(|| (number, rest.split([' ', '\n']).filter(|word| !word.is_empty()).collect()))
 }
 
-/// Servers are addresses, with a port, an interface or a name for TLS where they were set with one.
-pub(super) fn servers(output: &str, interface: &InterfaceName) -> Option<Vec<String>> {
-    let (number, words) = words(output, interface)?;
-    words.into_iter().map(|word| server(word, number, interface)).collect()
+/// The words of a list.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Printed {
+    pub(super) understood: Vec<String>,
+    /// As they were printed.
+    pub(super) not_understood: Vec<String>,
+}
+
+impl Printed {
+    fn read(words: Vec<&str>, understand: impl Fn(&str) -> Option<String>) -> Self {
+        let mut printed = Self::default();
+        for word in words {
+            match understand(word) {
+                Some(understood) => printed.understood.push(understood),
+                None => printed.not_understood.push(word.to_owned()),
+            }
+        }
+        printed
+    }
+}
+
+/// Servers are addresses, with a port, an interface or a name for TLS where they were set with one. None where the output
+/// is no list of this interface.
+pub(super) fn servers(output: &[u8], interface: &InterfaceName) -> Option<Printed> {
+    let text = String::from_utf8_lossy(output);
+    let (number, words) = words(&text, interface)?;
+    Some(Printed::read(words, |word| server(word, number, interface)))
 }
 
 fn server(word: &str, number: u32, interface: &InterfaceName) -> Option<String> {
@@ -55,8 +78,12 @@ fn server(word: &str, number: u32, interface: &InterfaceName) -> Option<String> 
     })
 }
 
-pub(super) fn domains(output: &str, interface: &InterfaceName) -> Option<Vec<String>> {
-    words(output, interface).map(|(_, words)| words.into_iter().map(str::to_owned).collect())
+/// Search domains. None where the output is no list of this interface.
+pub(super) fn domains(output: &[u8], interface: &InterfaceName) -> Option<Printed> {
+    let text = String::from_utf8_lossy(output);
+    let (_, words) = words(&text, interface)?;
+    let is_text = |word: &str| !word.contains(char::REPLACEMENT_CHARACTER);
+    Some(Printed::read(words, |word| is_text(word).then(|| word.to_owned())))
 }
 
 #[cfg(test)]
@@ -69,6 +96,19 @@ mod tests {
 
     fn interface() -> InterfaceName {
         "eth7".parse().expect("a name")
+    }
+
+    /// The servers of an output all of which is understood.
+    fn servers(output: &str, interface: &InterfaceName) -> Option<Vec<String>> {
+        whole(super::servers(output.as_bytes(), interface)?)
+    }
+
+    fn domains(output: &str, interface: &InterfaceName) -> Option<Vec<String>> {
+        whole(super::domains(output.as_bytes(), interface)?)
+    }
+
+    fn whole(printed: Printed) -> Option<Vec<String>> {
+        printed.not_understood.is_empty().then_some(printed.understood)
     }
 
     fn strings(words: &[&str]) -> Vec<String> {
@@ -105,6 +145,16 @@ mod tests {
         let expected =
             ["192.0.2.1:5353", "[2001:db8::1]:853#a.example", "[fe80::1%eth7]:53", "fe80::2%eth7", "fe80::3%eth9"];
         assert_eq!(servers(printed, &interface()), Some(strings(&expected)));
+    }
+
+    #[test]
+    fn a_word_that_is_not_understood_costs_no_other_and_is_named() {
+        let printed = super::servers(b"Link 3 (eth7): 192.0.2.1 nonsense 192.0.2.2 \xff\n", &interface());
+        let printed = printed.expect("a list");
+        assert_eq!(printed.understood, ["192.0.2.1", "192.0.2.2"]);
+        assert_eq!(printed.not_understood, ["nonsense", "\u{fffd}"]);
+        let printed = super::domains(b"Link 3 (eth7): a.example \xff.example\n", &interface()).expect("a list");
+        assert_eq!((printed.understood.len(), printed.not_understood.len()), (1, 1));
     }
 
     #[test]

@@ -14,10 +14,11 @@ use super::{
     token_generate::{self, TokenGenerate},
     token_validate::{self, TokenValidate},
 };
+use crate::app::version::LONG_VERSION;
 
 /// REST job service for Linux fleets with metrics an operator can trust
 #[derive(Debug, Parser)]
-#[command(name = "osapi", version, arg_required_else_help = true, subcommand_required = true)]
+#[command(name = "osapi", version = LONG_VERSION, arg_required_else_help = true, subcommand_required = true)]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
@@ -88,9 +89,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>, process: &mut Process<'_>) 
         Ok(()) => ExitStatus::Success,
         Err(error) => {
             let status = error.status();
-            if status != ExitStatus::Success {
-                // Nobody is left to be told when this fails too.
-                let _ = writeln!(process.stderr, "osapi: {error}");
+            if status != ExitStatus::Success && !matches!(error, CommandError::Logged) {
+                // Where this cannot be written, the exit code says it alone. Several mistakes are one a line.
+                for line in error.to_string().lines() {
+                    let _ = writeln!(process.stderr, "osapi: {line}");
+                }
             }
             status
         }

@@ -25,8 +25,16 @@ pub(super) fn run(command: &ConfigCheck, process: &mut Process<'_>) -> Result<()
     let loaded = command.configuration.load(process, Overrides::default());
     if command.output == ReportFormat::Json {
         let file = loaded.as_ref().ok().and_then(|loaded| loaded.file.as_ref());
-        let error = loaded.as_ref().err().map(ToString::to_string);
-        print_json(process, &json!({ "valid": loaded.is_ok(), "file": file, "error": error }))?;
+        let error = loaded.as_ref().err();
+        let mistakes = error.map(|error| error.each().iter().map(ToString::to_string).collect::<Vec<_>>());
+        let answer = json!({
+            "valid": loaded.is_ok(),
+            "file": file,
+            "error": error.map(ToString::to_string),
+            "errors": mistakes.unwrap_or_default(),
+            "warnings": loaded.as_ref().map_or(&[][..], |loaded| &loaded.warnings),
+        });
+        print_json(process, &answer)?;
     }
     let loaded = loaded?;
     let lacking = loaded.check_signing_key();
@@ -34,6 +42,9 @@ pub(super) fn run(command: &ConfigCheck, process: &mut Process<'_>) -> Result<()
         match loaded.file {
             Some(file) => writeln!(process.stdout, "the configuration is valid ({})", file.display())?,
             None => writeln!(process.stdout, "the configuration is valid (no file, built-in defaults)")?,
+        }
+        for warning in loaded.warnings {
+            writeln!(process.stdout, "{warning}")?;
         }
         if let Err(lacking) = lacking {
             writeln!(process.stdout, "a worker can start with it; a process that serves the API cannot: {lacking}")?;

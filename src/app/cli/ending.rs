@@ -42,6 +42,9 @@ pub(super) enum CommandError {
     /// The answer could not be printed.
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
+    /// It failed, and the log says why.
+    #[error("see the log")]
+    Logged,
     /// It was tried and failed.
     #[error("{0}")]
     Failed(Box<dyn Error + Send + Sync>),
@@ -58,7 +61,7 @@ impl CommandError {
         match self {
             Self::Config(_) => ExitStatus::Usage,
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitStatus::Success,
-            Self::Output(_) | Self::Failed(_) => ExitStatus::Failed,
+            Self::Output(_) | Self::Logged | Self::Failed(_) => ExitStatus::Failed,
         }
     }
 }

@@ -1,7 +1,5 @@
 //! `osapi start`, `osapi api server start` and `osapi job worker start`: the processes of a service.
 
-use std::{io, io::Write};
-
 use clap::Args;
 use tokio::runtime;
 
@@ -10,11 +8,15 @@ use super::{
     configuration_flags::ConfigurationFlags,
     data_flags::{DataFlags, quoted},
     ending::CommandError,
+    greeting,
 };
 use crate::app::{
-    composition::{Addresses, Role, Server, StartError},
+    boot::{Inherited, boot},
+    composition::{Role, Server, StartError, Surroundings},
     config::{Loaded, Overrides, QueueBackend},
-    logging, shutdown,
+    logging::{self, Log},
+    shutdown,
+    version::{REVISION, VERSION},
 };
 
 /// Start the API with one worker in one process
@@ -71,17 +73,20 @@ impl ApiFlags {
 }
 
 pub(super) fn whole(command: &Start, process: &mut Process<'_>) -> Result<(), CommandError> {
+    let inherited = booted(process)?;
     let loaded = command.flags.load(process)?;
-    run(Role::Whole, &loaded, &command.flags.data.to_words(), process)
+    run(Role::Whole, &loaded, inherited, &command.flags.data.to_words(), process)
 }
 
 pub(super) fn api(command: &ApiStart, process: &mut Process<'_>) -> Result<(), CommandError> {
+    let inherited = booted(process)?;
     let loaded = command.flags.load(process)?;
     loaded.check_fleet("osapi api server start")?;
-    run(Role::Api, &loaded, &command.flags.data.to_words(), process)
+    run(Role::Api, &loaded, inherited, &command.flags.data.to_words(), process)
 }
 
 pub(super) fn worker(command: &WorkerStart, process: &mut Process<'_>) -> Result<(), CommandError> {
+    let inherited = booted(process)?;
     let overrides = Overrides::default().with("job.worker.hostname", "--hostname", command.hostname.as_deref()).with(
         "job.worker.listen",
         "--listen",
@@ -89,32 +94,55 @@ pub(super) fn worker(command: &WorkerStart, process: &mut Process<'_>) -> Result
     );
     let loaded = command.configuration.load(process, overrides)?;
     loaded.check_fleet("osapi job worker start")?;
-    run(Role::Worker, &loaded, "", process)
+    run(Role::Worker, &loaded, inherited, "", process)
+}
+
+fn booted(process: &mut Process<'_>) -> Result<Inherited, CommandError> {
+    boot(&mut process.env, process.stdin).map_err(CommandError::failed)
 }
 
 /// `words`: the flags with which a token is made for this process.
-fn run(role: Role, loaded: &Loaded, words: &str, process: &mut Process<'_>) -> Result<(), CommandError> {
-    logging::install(&loaded.settings.log);
+fn run(
+    role: Role,
+    loaded: &Loaded,
+    inherited: Inherited,
+    words: &str,
+    process: &mut Process<'_>,
+) -> Result<(), CommandError> {
+    let log = logging::install(&loaded.settings.log)
+        .map_err(|source| CommandError::failed(StartError::System { what: "start the log", source }))?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    tracing::debug!(from = inherited.open_files, to = inherited.raised_to, "raised the limit of open file descriptors");
     let runtime = runtime::Builder::new_multi_thread().enable_all().build();
     let runtime =
         runtime.map_err(|source| CommandError::failed(StartError::System { what: "start the runtime", source }))?;
-    runtime.block_on(serve(role, loaded, words, process))
+    runtime.block_on(serve(role, loaded, inherited, &log, words, process))
 }
 
-async fn serve(role: Role, loaded: &Loaded, words: &str, process: &mut Process<'_>) -> Result<(), CommandError> {
+async fn serve(
+    role: Role,
+    loaded: &Loaded,
+    inherited: Inherited,
+    log: &Log,
+    words: &str,
+    process: &mut Process<'_>,
+) -> Result<(), CommandError> {
     let settings = &loaded.settings;
     let key_is_configured = settings.api.server.security.signing_key.is_some();
     if role == Role::Worker && key_is_configured {
         tracing::warn!("a worker needs no `api.server.security.signing_key`: keep it from this host");
     }
-    let stopping = shutdown::on_signals()
+    let stopping = shutdown::on_signals(log.flush())
         .map_err(|source| CommandError::failed(StartError::System { what: "listen for signals", source }))?;
     let variables = process.env.clone();
     let variable = |name: &str| {
         let found = variables.iter().find(|(variable, _)| variable == name);
         found.and_then(|(_, value)| value.to_str().map(str::to_owned))
     };
-    let server = match Server::start(settings, role, variable, stopping).await {
+    let surroundings = Surroundings { inherited, log_records_dropped: log.dropped(), variable: &variable };
+    let server = match Server::start(settings, role, surroundings, stopping).await {
         Ok(server) => server,
         Err(stopped @ StartError::Stopped) => {
             tracing::info!("{stopped}");
@@ -135,49 +163,21 @@ async fn serve(role: Role, loaded: &Loaded, words: &str, process: &mut Process<'
             QueueBackend::Nats => queue.nats.url.join(","),
         },
         durability = server.durability().as_str(),
-        version = env!("CARGO_PKG_VERSION"),
+        version = VERSION,
+        revision = REVISION,
         "ready"
     );
-    // A service that cannot greet serves all the same.
-    let _ = if role.serves() {
+    greeting::say(if role.serves() {
         let token = format!("{} token generate --role write{words}", quoted(&process.program));
-        greet_callers(process, addresses, &token, key_is_configured)
+        greeting::for_callers(addresses, &token, key_is_configured)
     } else {
-        greet_worker(process, addresses, worker.hostname.as_str())
-    };
-    server.run().await.map_err(CommandError::failed)?;
+        greeting::of_worker(addresses, worker.hostname.as_str())
+    });
+    if let Err(error) = server.run().await {
+        // Standard error may have a reader that does not read; the log does not wait for it.
+        tracing::error!("{error}");
+        return Err(CommandError::Logged);
+    }
     tracing::info!("stopped");
     Ok(())
-}
-
-fn greet_callers(
-    process: &mut Process<'_>,
-    addresses: &Addresses,
-    token: &str,
-    key_is_configured: bool,
-) -> io::Result<()> {
-    let api = addresses.main;
-    let out = &mut process.stdout;
-    writeln!(out, "osapi {} is ready", env!("CARGO_PKG_VERSION"))?;
-    writeln!(out, "  API      http://{api}/api/v1/jobs")?;
-    writeln!(out, "  docs     http://{api}/docs")?;
-    greet_scraper(out, addresses)?;
-    let origin = if key_is_configured { ", with the configured signing key" } else { "" };
-    writeln!(out, "  token    {token}{origin}")?;
-    out.flush()
-}
-
-fn greet_worker(process: &mut Process<'_>, addresses: &Addresses, hostname: &str) -> io::Result<()> {
-    let out = &mut process.stdout;
-    writeln!(out, "osapi {}: the worker {hostname} is ready", env!("CARGO_PKG_VERSION"))?;
-    writeln!(out, "  health   http://{}/health/ready", addresses.main)?;
-    greet_scraper(out, addresses)?;
-    out.flush()
-}
-
-fn greet_scraper(out: &mut dyn Write, addresses: &Addresses) -> io::Result<()> {
-    match addresses.metrics_url() {
-        Some(url) => writeln!(out, "  metrics  {url}"),
-        None => writeln!(out, "  metrics  off (telemetry.metrics.enabled)"),
-    }
 }

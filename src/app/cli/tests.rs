@@ -99,6 +99,14 @@ fn a_check_says_whether_the_configuration_is_valid() {
     let value: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
     assert_eq!((ran.status, &value["valid"]), (ExitStatus::Usage, &serde_json::Value::Bool(false)));
     assert!(value["error"].as_str().is_some_and(|error| error.contains("log.level")), "{value}");
+
+    let two = osapi("log: {level: loud, format: xml}", &["config", "check"], "");
+    let lines: Vec<&str> = two.stderr.lines().collect();
+    assert_eq!((two.status, lines.len()), (ExitStatus::Usage, 2), "{}", two.stderr);
+    assert!(lines.iter().all(|line| line.starts_with("osapi: invalid value ")), "{}", two.stderr);
+    let two = osapi("log: {level: loud, format: xml}", &["config", "check", "--output", "json"], "");
+    let value: serde_json::Value = serde_json::from_str(&two.stdout).expect("JSON");
+    assert_eq!(value["errors"].as_array().map(Vec::len), Some(2), "{value}");
 }
 
 /// A reader that has closed its end, or a disk without space.

@@ -4,13 +4,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Process, data_flags::DataFlags, ending::CommandError};
+use super::{Process, data_flags::DataFlags, ending::CommandError, service_key::key_of_the_service};
 use crate::{
-    adapters::{
-        auth::{issue, signing_key},
-        clock::SystemClock,
-    },
-    app::{composition, config::Overrides},
+    adapters::{auth::issue, clock::SystemClock},
+    app::config::Overrides,
     domain::Scope,
     ports::driven::Clock,
 };
@@ -54,13 +51,7 @@ fn lifetime(text: &str) -> Result<Duration, String> {
 pub(super) fn run(command: &TokenGenerate, process: &mut Process<'_>) -> Result<(), CommandError> {
     let loaded = command.data.load(process, Overrides::default())?;
     loaded.check_signing_key()?;
-    let settings = loaded.settings;
-    let file = signing_key::path(&settings.data_dir);
-    let is_new = settings.api.server.security.signing_key.is_none() && !file.exists();
-    let key = composition::signing_key(&settings, signing_key::load_or_create).map_err(CommandError::failed)?;
-    if is_new {
-        writeln!(process.stderr, "osapi: made a new signing key: {}", file.display())?;
-    }
+    let key = key_of_the_service(&loaded)?;
     let token = issue(&key, &command.subject, command.role, SystemClock.now(), command.expires_in);
     writeln!(process.stdout, "{}", token.map_err(CommandError::failed)?)?;
     Ok(())

@@ -10,11 +10,9 @@ use super::{
     data_flags::DataFlags,
     ending::CommandError,
     format::{ReportFormat, print_json},
+    service_key::key_of_the_service,
 };
-use crate::{
-    adapters::auth::{describe, signing_key},
-    app::{composition, config::Overrides},
-};
+use crate::{adapters::auth::describe, app::config::Overrides};
 
 /// More than any token that this program makes.
 const LONGEST: u64 = 64 * 1024;
@@ -32,8 +30,7 @@ pub(super) struct TokenValidate {
 }
 
 pub(super) fn run(command: &TokenValidate, process: &mut Process<'_>) -> Result<(), CommandError> {
-    let settings = command.data.load(process, Overrides::default())?.settings;
-    let key = composition::signing_key(&settings, signing_key::load).map_err(CommandError::failed)?;
+    let key = key_of_the_service(&command.data.load(process, Overrides::default())?)?;
     let token = if let Some(token) = &command.token {
         token.clone()
     } else {

@@ -4,16 +4,14 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+use super::surroundings::Surroundings;
 use crate::{
     adapters::metrics::{NoopMetrics, OtelConfig, OtelMetrics, SetupError},
-    app::config::MetricsSettings,
+    app::{
+        config::MetricsSettings,
+        version::{REVISION, VERSION},
+    },
     ports::driven::{MetricsPort, QueueInfo, Route},
-};
-
-/// The commit that the program was built from, where the build said so.
-const REVISION: &str = match option_env!("OSAPI_REVISION") {
-    Some(revision) => revision,
-    None => "unknown",
 };
 
 /// The metrics of a process.
@@ -30,7 +28,7 @@ impl Metrics {
         settings: &MetricsSettings,
         routes: Vec<Route>,
         queue: QueueInfo,
-        env: impl Fn(&str) -> Option<String>,
+        surroundings: &Surroundings<'_>,
     ) -> Result<Self, SetupError> {
         if !settings.enabled {
             return Ok(Self { port: Arc::new(NoopMetrics), on: None });
@@ -38,10 +36,11 @@ impl Metrics {
         let metrics = OtelMetrics::new(&OtelConfig {
             routes,
             queue,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: VERSION.to_owned(),
             revision: REVISION.to_owned(),
-            service_name: env("OTEL_SERVICE_NAME"),
-            resource_attributes: env("OTEL_RESOURCE_ATTRIBUTES"),
+            service_name: (surroundings.variable)("OTEL_SERVICE_NAME"),
+            resource_attributes: (surroundings.variable)("OTEL_RESOURCE_ATTRIBUTES"),
+            log_records_dropped: Arc::clone(&surroundings.log_records_dropped),
             runtime: Handle::try_current().ok(),
         })?;
         Ok(Self { port: Arc::clone(&metrics) as Arc<dyn MetricsPort>, on: Some(metrics) })

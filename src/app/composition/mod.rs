@@ -4,6 +4,7 @@
 //! queue, services, and what runs until the stop.
 
 mod addresses;
+mod data_dir;
 mod listeners;
 mod metrics;
 mod queue;
@@ -11,9 +12,12 @@ mod role;
 mod server;
 mod signing_key;
 mod start_error;
+mod surroundings;
 
 pub use addresses::Addresses;
+pub use data_dir::DataDirError;
 pub use role::Role;
 pub use server::Server;
 pub use signing_key::signing_key;
 pub use start_error::StartError;
+pub use surroundings::Surroundings;

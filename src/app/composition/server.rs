@@ -6,28 +6,32 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::{
     addresses::Addresses,
+    data_dir,
     listeners::{Listener, Listeners},
     metrics::Metrics,
     queue::{Queue, info},
     role::Role,
     signing_key::signing_key,
     start_error::StartError,
+    surroundings::Surroundings,
 };
 use crate::{
     adapters::{
         auth::{JwtAuthenticator, signing_key::load_or_create},
         clock::{SystemClock, UuidJobIds},
-        executor::{HostExecutor, HostExecutorConfig},
+        executor::{HostExecutor, HostExecutorConfig, Launcher},
         http::{
             App, HttpParts, HttpSettings, ServeLimits, WorkerHttpParts, api, metrics_only, routes, serve, worker_pages,
         },
     },
     app::{
+        boot::Inherited,
         config::Settings,
         services::{
             HealthService, JobService, JobServiceParts, ScrapeService, WorkerParts, WorkerProfile, WorkerService,
             WorkersService,
         },
+        version::VERSION,
     },
     domain::InstanceId,
     ports::{
@@ -47,21 +51,22 @@ pub struct Server {
 impl Server {
     /// Opens and connects everything, and begins to serve and to work, until `stopping` turns `true`.
     ///
-    /// `env` looks up variables of the environment that are not configuration keys.
-    ///
     /// # Errors
     /// What cannot be opened, or that the stop came first; then nothing is left running.
     pub async fn start(
         settings: &Settings,
         role: Role,
-        env: impl Fn(&str) -> Option<String>,
+        surroundings: Surroundings<'_>,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, StartError> {
         let Listeners { main, metrics: page, addresses } = Listeners::open(settings, role)?;
+        if role.serves() {
+            data_dir::prepare(&settings.data_dir)?;
+        }
         let http = http_settings(settings, page.is_some().then_some(&addresses));
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let metrics = Metrics::choose(&settings.telemetry.metrics, routes(&http), info(settings), env)?;
+        let metrics = Metrics::choose(&settings.telemetry.metrics, routes(&http), info(settings), &surroundings)?;
         let authenticator: Option<Arc<dyn Authenticator>> = match role {
             Role::Worker => None,
             Role::Whole | Role::Api => Some(Arc::new(JwtAuthenticator::new(&signing_key(settings, load_or_create)?))),
@@ -88,7 +93,7 @@ impl Server {
         // Without a worker there is no membership that could be lost.
         let mut membership = watch::channel(None).1;
         if role.works() {
-            match worker(settings, &queue, &metrics, &clock).await {
+            match worker(settings, surroundings.inherited, &queue, &metrics, &clock).await {
                 Ok(worker) => {
                     membership = worker.membership();
                     tasks.spawn(worker.work(stopping.clone()));
@@ -175,9 +180,6 @@ impl Server {
     }
 }
 
-/// The version of the program.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
-
 /// The metrics page, where metrics are on: of the fleet in a process that serves, of itself in one that only works.
 fn scrape(role: Role, queue: &Queue, metrics: &Metrics) -> Option<Arc<dyn Scrape>> {
     let on = metrics.on.clone()?;
@@ -192,6 +194,7 @@ fn scrape(role: Role, queue: &Queue, metrics: &Metrics) -> Option<Arc<dyn Scrape
 /// A worker that has joined the fleet.
 async fn worker(
     settings: &Settings,
+    inherited: Inherited,
     queue: &Queue,
     metrics: &Metrics,
     clock: &Arc<dyn Clock>,
@@ -199,6 +202,7 @@ async fn worker(
     let worker = &settings.job.worker;
     let executor = HostExecutor::new(HostExecutorConfig {
         allowed_commands: worker.commands.allow.clone(),
+        launcher: Launcher { open_files: inherited.open_files, umask: inherited.umask, ..Launcher::default() },
         ..HostExecutorConfig::new(worker.hostname.clone(), worker.labels.clone())
     });
     let joined = WorkerService::join(WorkerParts {

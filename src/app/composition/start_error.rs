@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr};
 
+use super::data_dir::DataDirError;
 use crate::{
     adapters::{
         auth::SigningKeyError,
@@ -24,6 +25,9 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
     /// There is no signing key.
     #[error(transparent)]
     SigningKey(#[from] SigningKeyError),

@@ -9,14 +9,25 @@ use config::{Map, Value};
 use super::{
     ConfigError, Origin,
     layer::Layer,
-    schema::{Leaf, Schema, Shape},
+    schema::{Leaf, Schema, Shape, variable},
 };
+
+/// Keys whose values are never shown.
+pub(super) const SECRETS: [&str; 2] = ["api.server.security.signing_key", "job.queue.nats.password"];
 
 const PREFIX: &str = "OSAPI_";
 /// Names the configuration file, so it cannot be in it.
 const FILE: &str = "OSAPI_CONFIG";
+/// Says that the secrets of the environment wait on standard input. The program sets it for itself.
+pub const SECRETS_ON_STDIN: &str = "OSAPI_SECRETS_ON_STDIN";
 /// Variables of the client and of the project's own tests, which are no keys either.
 const FOREIGN_PREFIXES: [&str; 3] = ["OSAPI_CLIENT_", "OSAPI_TEST_", "OSAPI_BLESS"];
+
+/// The environment variables that hold secrets.
+#[must_use]
+pub fn secret_variables() -> Vec<String> {
+    SECRETS.into_iter().map(variable).collect()
+}
 
 /// The variables with the program's prefix.
 pub(super) struct Environment {
@@ -31,37 +42,40 @@ impl Environment {
         let mut variables: BTreeMap<String, OsString> = variables
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
             .filter(|(name, value)| name.starts_with(PREFIX) && !value.is_empty())
-            .filter(|(name, _)| !FOREIGN_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
+            .filter(|(name, _)| {
+                name != SECRETS_ON_STDIN && !FOREIGN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            })
             .collect();
         let file = variables.remove(FILE).map(PathBuf::from);
         Self { file, variables }
     }
 
-    /// The values of the variables.
-    ///
-    /// # Errors
-    /// A variable that stands for no key, or whose value is not of the shape of its key.
-    pub(super) fn into_layer(self, schema: &Schema) -> Result<Layer, ConfigError> {
+    /// The values of the variables. A variable that stands for no key, or whose value is not of the shape of its key, is a
+    /// mistake and left out.
+    pub(super) fn into_layer(self, schema: &Schema, mistakes: &mut Vec<ConfigError>) -> Layer {
         let leaves: BTreeMap<String, Leaf<'_>> =
             schema.leaves().into_iter().map(|leaf| (leaf.variable(), leaf)).collect();
         let mut layer = Layer::default();
         for (name, value) in self.variables {
             let Some(leaf) = leaves.get(&name) else {
                 let expected = nearest(&name, &leaves);
-                return Err(ConfigError::UnknownVariable { name, expected });
+                mistakes.push(ConfigError::UnknownVariable { name, expected });
+                continue;
             };
             let origin = Origin::variable(&name);
             let value = value.into_string().map_err(|_| "expected UTF-8".to_owned());
             let value = value.and_then(|text| shaped(leaf.shape, &text, &origin));
-            let invalid = |expected| ConfigError::Invalid {
-                key: leaf.key.clone(),
-                value: None,
-                origin: Some(origin.clone()),
-                expected,
-            };
-            layer.set(&leaf.key, value.map_err(invalid)?);
+            match value {
+                Ok(value) => layer.set(&leaf.key, value),
+                Err(expected) => mistakes.push(ConfigError::Invalid {
+                    key: leaf.key.clone(),
+                    value: None,
+                    origin: Some(origin),
+                    expected,
+                }),
+            }
         }
-        Ok(layer)
+        layer
     }
 }
 

@@ -18,6 +18,14 @@ pub enum ConfigError {
         /// Why.
         source: io::Error,
     },
+    /// Others may change the file.
+    #[error("the configuration file {} is not trusted: {problem}", path.display())]
+    Untrusted {
+        /// The file.
+        path: PathBuf,
+        /// Why not, and what to do.
+        problem: String,
+    },
     /// The file is not YAML, or uses more of YAML than a configuration needs.
     #[error("{origin}: {problem}")]
     Syntax {
@@ -62,6 +70,33 @@ pub enum ConfigError {
         /// What is allowed.
         expected: String,
     },
+    /// Several of these, one a line.
+    #[error("{}", Lines(.0))]
+    Several(Vec<ConfigError>),
+}
+
+impl ConfigError {
+    /// All of these as one.
+    pub(super) fn all(mut mistakes: Vec<Self>) -> Self {
+        if mistakes.len() == 1 { mistakes.remove(0) } else { Self::Several(mistakes) }
+    }
+
+    /// Each mistake by itself.
+    #[must_use]
+    pub fn each(&self) -> &[Self] {
+        if let Self::Several(mistakes) = self { mistakes } else { std::slice::from_ref(self) }
+    }
+}
+
+struct Lines<'a>(&'a [ConfigError]);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, mistake) in self.0.iter().enumerate() {
+            write!(f, "{}{mistake}", if place == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
 }
 
 /// Shows a value in a message, without letting its control characters through.

@@ -13,16 +13,15 @@ use super::{
 pub(super) struct Layer(Map<String, Value>);
 
 impl Layer {
-    /// The layer of a file, or the built-in one. Keys without a value are not in it.
-    ///
-    /// # Errors
-    /// A key that does not exist, or a value of another shape than its key's.
+    /// The layer of a file, or the built-in one. Keys without a value are not in it. Keys that do not exist, and values of
+    /// another shape than their key's, are mistakes and are not in it either.
     pub(super) fn of_entries(
         entries: &[Entry],
         schema: &[Entry],
         origin: &dyn Fn(usize) -> Origin,
-    ) -> Result<Self, ConfigError> {
-        section(entries, schema, "", origin).map(Self)
+        mistakes: &mut Vec<ConfigError>,
+    ) -> Self {
+        Self(section(entries, schema, "", origin, mistakes))
     }
 
     /// Sets one key.
@@ -46,47 +45,46 @@ fn section(
     schema: &[Entry],
     prefix: &str,
     origin: &dyn Fn(usize) -> Origin,
-) -> Result<Map<String, Value>, ConfigError> {
+    mistakes: &mut Vec<ConfigError>,
+) -> Map<String, Value> {
     let mut values = Map::new();
     for Entry { key, line, value } in entries {
         let full_key = join(prefix, key);
         let Some(known) = schema.iter().find(|known| known.key == *key) else {
             let expected = format!("expected one of {}", names(schema));
             let key = full_key.escape_debug().to_string();
-            return Err(ConfigError::UnknownKey { key, origin: origin(*line), expected });
+            mistakes.push(ConfigError::UnknownKey { key, origin: origin(*line), expected });
+            continue;
         };
         if value.kind == NodeKind::Unset {
             continue;
         }
         let shape = Shape::of(&known.value.kind);
         let origin_here = origin(value.line);
-        let misshapen = || ConfigError::Invalid {
-            key: full_key.clone(),
-            value: None,
-            origin: Some(origin_here.clone()),
-            expected: shape.expected(),
-        };
         let value = match (shape, &value.kind) {
             (Shape::Section(schema), NodeKind::Map(entries)) => {
-                Value::new(None, section(entries, schema, &full_key, origin)?)
+                Some(Value::new(None, section(entries, schema, &full_key, origin, mistakes)))
             }
-            (Shape::Text, NodeKind::Text(text)) => origin_here.mark(text.clone()),
+            (Shape::Text, NodeKind::Text(text)) => Some(origin_here.mark(text.clone())),
             (Shape::List, NodeKind::List(items)) => {
                 let items = items.iter().map(|item| text(item).map(|text| origin_here.mark(text)));
-                origin_here.mark(items.collect::<Option<Vec<Value>>>().ok_or_else(misshapen)?)
+                items.collect::<Option<Vec<Value>>>().map(|items| origin_here.mark(items))
             }
             (Shape::Pairs, NodeKind::Map(entries)) => {
-                let pairs = entries
-                    .iter()
-                    .map(|entry| Some((entry.key.clone(), origin(entry.line).mark(text(&entry.value)?))))
-                    .collect::<Option<Map<String, Value>>>();
-                Value::new(None, pairs.ok_or_else(misshapen)?)
+                let pairs =
+                    entries.iter().map(|entry| Some((entry.key.clone(), origin(entry.line).mark(text(&entry.value)?))));
+                pairs.collect::<Option<Map<String, Value>>>().map(|pairs| Value::new(None, pairs))
             }
-            _ => return Err(misshapen()),
+            _ => None,
         };
-        values.insert(key.clone(), value);
+        if let Some(value) = value {
+            values.insert(key.clone(), value);
+        } else {
+            let expected = shape.expected();
+            mistakes.push(ConfigError::Invalid { key: full_key, value: None, origin: Some(origin_here), expected });
+        }
     }
-    Ok(values)
+    values
 }
 
 fn text(node: &Node) -> Option<String> {

@@ -1,27 +1,20 @@
-//! Loading: finding the file, putting the layers over one another, reading the settings from the result.
+//! Loading: putting the layers over one another, reading the settings from the result.
 
-use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
 use config::{Config, Map, Value, ValueKind};
 
 use super::{
     ConfigError, Origin, Overrides, Settings,
-    environment::Environment,
+    config_file::{ConfigFile, find},
+    environment::{Environment, SECRETS},
     layer::Layer,
     schema::Schema,
     settings::Conflict,
-    yaml::{self, Entry},
 };
 
 /// Where a configuration file is looked for when none is named.
 const CANDIDATES: [&str; 2] = ["osapi.yaml", "/etc/osapi/osapi.yaml"];
-/// Keys whose values are never shown.
-const SECRETS: [&str; 2] = ["api.server.security.signing_key", "job.queue.nats.password"];
 
 /// The effective configuration and where it came from.
 #[derive(Debug, Clone)]
@@ -32,6 +25,8 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// Where the value of each key came from; keys without a value are not in it.
     pub origins: BTreeMap<String, Origin>,
+    /// What is odd and may be meant; to be logged.
+    pub warnings: Vec<String>,
 }
 
 impl Settings {
@@ -39,7 +34,7 @@ impl Settings {
     /// `/etc/osapi/osapi.yaml`), below the environment, below flags.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// All that is wrong, as one error.
     pub fn load(
         file: Option<PathBuf>,
         env: impl Iterator<Item = (OsString, OsString)>,
@@ -64,35 +59,86 @@ pub(super) fn load_on(
 ) -> Result<Loaded, ConfigError> {
     let schema = Schema::built_in()?;
     let environment = Environment::new(env);
-    let file = find(file.or_else(|| environment.file.clone()), &host.candidates)?;
+    let mut mistakes = Vec::new();
+    let file = find(file.or_else(|| environment.file.clone()), &host.candidates);
+    let file_is_read = file.is_ok();
+    let file = file.map_err(|error| mistakes.push(error)).ok().flatten();
 
     let mut system = Layer::default();
     system.set("job.worker.hostname", Origin::system().mark(host.nodename.as_str()));
     let mut from_file = Layer::default();
-    if let Some(File { path, entries }) = &file {
-        from_file = Layer::of_entries(entries, schema.entries(), &|line| Origin::file(path, line))?;
+    if let Some(ConfigFile { path, entries, .. }) = &file {
+        from_file = Layer::of_entries(entries, schema.entries(), &|line| Origin::file(path, line), &mut mistakes);
     }
-    let merged = Config::builder()
-        .add_source(unset(&schema))
-        .add_source(Layer::of_entries(schema.entries(), schema.entries(), &|_| Origin::default_layer())?)
-        .add_source(system)
-        .add_source(from_file)
-        .add_source(environment.into_layer(&schema)?)
-        .add_source(flags.into_layer())
-        .build()
-        .map_err(|error| ConfigError::Merge(Box::new(error)))?
-        .cache;
+    let built_in = Layer::of_entries(schema.entries(), schema.entries(), &|_| Origin::default_layer(), &mut mistakes);
+    let from_environment = environment.into_layer(&schema, &mut mistakes);
+    if !file_is_read {
+        // What it says is not known, so nothing can be said about the whole.
+        return Err(ConfigError::all(mistakes));
+    }
+    let merge = |layers: Vec<Layer>| {
+        let mut builder = Config::builder().add_source(unset(&schema));
+        for layer in layers {
+            builder = builder.add_source(layer);
+        }
+        builder.build().map(|config| config.cache).map_err(|error| ConfigError::Merge(Box::new(error)))
+    };
+    let standing_in = merge(vec![built_in.clone(), stand_in()])?;
+    let merged = merge(vec![built_in, system, from_file, from_environment, flags.into_layer()])?;
 
-    let settings: Settings =
-        serde_path_to_error::deserialize(merged.clone()).map_err(|error| invalid(&merged, &error))?;
-    settings.check().map_err(|Conflict { key, expected }| refused(&merged, key, expected))?;
+    let (settings, refused_keys) = read_settings(&merged, &standing_in, &schema, &mut mistakes);
+    let conflicts = settings.iter().flat_map(Settings::conflicts);
+    // A value that stands in for a refused one is in conflict with nothing.
+    let conflicts = conflicts.filter(|conflict| !refused_keys.iter().any(|key| conflict.concerns(key)));
+    mistakes.extend(conflicts.map(|Conflict { key, expected, .. }| refused(&merged, key, expected)));
+    let Some(settings) = settings.filter(|_| mistakes.is_empty()) else { return Err(ConfigError::all(mistakes)) };
     let origins = schema
         .leaves()
         .into_iter()
         .filter_map(|leaf| Some((Origin::of(get(&merged, &leaf.key)?)?, leaf.key)))
         .map(|(origin, key)| (key, origin))
         .collect();
-    Ok(Loaded { settings, file: file.map(|file| file.path), origins })
+    let warning = file.as_ref().and_then(|file| Some(format!("{} {}", file.path.display(), file.warning.as_ref()?)));
+    Ok(Loaded { settings, file: file.map(|file| file.path), origins, warnings: warning.into_iter().collect() })
+}
+
+/// Reads the settings. A value that is refused is replaced by one that is known to be good, and then the others are
+/// read, so that all mistakes are found. The keys of the refused values come with the settings.
+fn read_settings(
+    merged: &Value,
+    standing_in: &Value,
+    schema: &Schema,
+    mistakes: &mut Vec<ConfigError>,
+) -> (Option<Settings>, Vec<String>) {
+    let mut values = merged.clone();
+    let mut refused_keys: Vec<String> = Vec::new();
+    loop {
+        let error = match serde_path_to_error::deserialize::<_, Settings>(values.clone()) {
+            Ok(settings) => return (Some(settings), refused_keys),
+            Err(error) => error,
+        };
+        mistakes.push(invalid(merged, &error));
+        // The path may lead into a list.
+        let path = error.path().to_string();
+        let leaf = schema.leaves().into_iter().map(|leaf| leaf.key).find(|key| {
+            path.strip_prefix(key.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        });
+        let replaced = leaf.as_ref().filter(|key| !refused_keys.contains(key)).and_then(|key| {
+            *get_mut(&mut values, key)? = get(standing_in, key)?.clone();
+            Some(key.clone())
+        });
+        match replaced {
+            Some(key) => refused_keys.push(key),
+            None => return (None, refused_keys),
+        }
+    }
+}
+
+/// Stands in for refused values of keys that have no default.
+fn stand_in() -> Layer {
+    let mut layer = Layer::default();
+    layer.set("job.worker.hostname", Origin::system().mark("unknown"));
+    layer
 }
 
 /// Below all layers, every key is there without a value: the structs know no defaults of their own.
@@ -109,44 +155,16 @@ fn unset(schema: &Schema) -> Layer {
     layer
 }
 
-/// A file that was found and read.
-struct File {
-    path: PathBuf,
-    entries: Vec<Entry>,
-}
-
-/// A file that is named must exist; of the others the first that exists counts, also when it cannot be read.
-fn find(named: Option<PathBuf>, candidates: &[PathBuf]) -> Result<Option<File>, ConfigError> {
-    if let Some(path) = named {
-        return read(path).map(Some);
-    }
-    for path in candidates {
-        match read(path.clone()) {
-            Err(ConfigError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
-            found => return found.map(Some),
-        }
-    }
-    Ok(None)
-}
-
-fn read(path: PathBuf) -> Result<File, ConfigError> {
-    match fs::read(&path) {
-        Err(source) => Err(ConfigError::Unreadable { path, source }),
-        Ok(bytes) => Ok(File { entries: parse(&path, &bytes)?, path }),
-    }
-}
-
-fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Entry>, ConfigError> {
-    let text = str::from_utf8(bytes).map_err(|error| {
-        let line = bytes[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
-        ConfigError::Syntax { origin: Origin::file(path, line), problem: "expected UTF-8".to_owned() }
-    })?;
-    yaml::read(path, text)
-}
-
 fn get<'a>(merged: &'a Value, key: &str) -> Option<&'a Value> {
     key.split('.').try_fold(merged, |value, part| match &value.kind {
         ValueKind::Table(entries) => entries.get(part),
+        _ => None,
+    })
+}
+
+fn get_mut<'a>(merged: &'a mut Value, key: &str) -> Option<&'a mut Value> {
+    key.split('.').try_fold(merged, |value, part| match &mut value.kind {
+        ValueKind::Table(entries) => entries.get_mut(part),
         _ => None,
     })
 }
@@ -159,12 +177,18 @@ fn invalid(merged: &Value, error: &serde_path_to_error::Error<config::ConfigErro
     refused(merged, &error.path().to_string(), cause.to_string())
 }
 
+/// What to do about a name of the system that is no name in the fleet.
+const NAME_IT: &str = "; the hostname of the system does not fit: give this host a name with `job.worker.hostname` \
+                       (OSAPI_JOB__WORKER__HOSTNAME)";
+
 /// Says what is wrong with a key, with its value and origin where they may be shown.
 fn refused(merged: &Value, key: &str, expected: String) -> ConfigError {
     let value = get(merged, key);
     // An address may hold a password, although none is allowed to.
     let shown = value.filter(|_| !SECRETS.contains(&key)).and_then(written).filter(|text| !text.contains('@'));
-    ConfigError::Invalid { key: key.to_owned(), value: shown, origin: value.and_then(Origin::of), expected }
+    let origin = value.and_then(Origin::of);
+    let cure = if origin == Some(Origin::system()) { NAME_IT } else { "" };
+    ConfigError::Invalid { key: key.to_owned(), value: shown, origin, expected: expected + cure }
 }
 
 /// A value as it would be written in the environment.

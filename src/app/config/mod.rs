@@ -7,6 +7,7 @@
 //! Each part of the program has its own settings struct here. What the parts do with them does not belong here.
 
 mod commands_settings;
+mod config_file;
 mod default_limits_settings;
 mod effective;
 mod environment;
@@ -33,6 +34,7 @@ mod tests;
 
 pub use commands_settings::CommandsSettings;
 pub use default_limits_settings::DefaultLimitsSettings;
+pub use environment::{SECRETS_ON_STDIN, secret_variables};
 pub use error::ConfigError;
 pub use layer::Overrides;
 pub use load::Loaded;

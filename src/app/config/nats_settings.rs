@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-use super::scalar;
+use super::{scalar, settings::Conflict};
 
 /// The NATS servers.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -67,25 +67,32 @@ impl Serialize for Password {
 }
 
 impl NatsSettings {
-    /// The first key that does not go with the others, and what is expected of it.
-    pub(super) fn conflict(&self) -> Option<(&'static str, &'static str)> {
+    /// The keys that do not go with others, and what is expected of them.
+    pub(super) fn conflicts(&self) -> Vec<Conflict> {
         let tls = &self.tls;
+        let mut found = Vec::new();
         if self.user.is_some() != self.password.is_some() {
             let key = if self.user.is_some() { "job.queue.nats.password" } else { "job.queue.nats.user" };
-            return Some((key, "expected `job.queue.nats.user` and `job.queue.nats.password`, or neither of them"));
+            let expected =
+                "expected `job.queue.nats.user` and `job.queue.nats.password`, or neither of them".to_owned();
+            found.push(Conflict { key, with: &["job.queue.nats.user", "job.queue.nats.password"], expected });
         }
         if self.user.is_some() && self.credentials_file.is_some() {
-            return Some((
-                "job.queue.nats.credentials_file",
-                "expected either this or `job.queue.nats.user` and its password",
-            ));
+            let expected = "expected either this or `job.queue.nats.user` and its password".to_owned();
+            found.push(Conflict {
+                key: "job.queue.nats.credentials_file",
+                with: &["job.queue.nats.user", "job.queue.nats.password"],
+                expected,
+            });
         }
         if tls.certificate_file.is_some() != tls.key_file.is_some() {
             let given = tls.certificate_file.is_some();
             let key = if given { "job.queue.nats.tls.key_file" } else { "job.queue.nats.tls.certificate_file" };
-            return Some((key, "expected `certificate_file` and `key_file`, or neither of them"));
+            let with = &["job.queue.nats.tls.certificate_file", "job.queue.nats.tls.key_file"];
+            let expected = "expected `certificate_file` and `key_file`, or neither of them".to_owned();
+            found.push(Conflict { key, with, expected });
         }
-        None
+        found
     }
 }
 

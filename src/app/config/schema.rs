@@ -61,8 +61,13 @@ pub(super) struct Leaf<'a> {
 impl Leaf<'_> {
     /// The environment variable that sets it.
     pub(super) fn variable(&self) -> String {
-        format!("OSAPI_{}", self.key.to_ascii_uppercase().replace('.', "__"))
+        variable(&self.key)
     }
+}
+
+/// The environment variable that sets a key.
+pub(super) fn variable(key: &str) -> String {
+    format!("OSAPI_{}", key.to_ascii_uppercase().replace('.', "__"))
 }
 
 impl Schema {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
+use crate::adapters::auth::signing_key::is_weak;
+
 /// Shortest signing key in bytes: the output size of SHA-256, as RFC 7518 §3.2 asks of HS256.
 const MIN_KEY_BYTES: usize = 32;
 
@@ -49,6 +51,11 @@ impl<'de> Deserialize<'de> for SigningKey {
         let secret = String::deserialize(deserializer)?.into_bytes();
         if secret.len() < MIN_KEY_BYTES {
             let message = format!("expected at least {MIN_KEY_BYTES} bytes, it has {}", secret.len());
+            return Err(D::Error::custom(message));
+        }
+        if is_weak(&secret) {
+            let message = "expected a secret that cannot be guessed, it has few different bytes: \
+                           `head -c 48 /dev/urandom | base64 -w 0` prints one";
             return Err(D::Error::custom(message));
         }
         Ok(Self(secret))

@@ -60,27 +60,36 @@ pub struct TelemetrySettings {
 pub(super) struct Conflict {
     /// The key that must change.
     pub(super) key: &'static str,
-    /// What is allowed beside the other.
+    /// The keys that it does not go with.
+    pub(super) with: &'static [&'static str],
+    /// What is allowed beside the others.
     pub(super) expected: String,
 }
 
+impl Conflict {
+    /// Whether the value of this key is part of it.
+    pub(super) fn concerns(&self, key: &str) -> bool {
+        self.key == key || self.with.contains(&key)
+    }
+}
+
 impl Settings {
-    /// The rules between keys.
-    pub(super) fn check(&self) -> Result<(), Conflict> {
+    /// The rules between keys: what breaks them.
+    pub(super) fn conflicts(&self) -> Vec<Conflict> {
+        let mut found = Vec::new();
         let limits = &self.job.defaults;
         if limits.timeout > limits.deadline {
             let expected = "expected at most `job.defaults.deadline`".to_owned();
-            return Err(Conflict { key: "job.defaults.timeout", expected });
+            found.push(Conflict { key: "job.defaults.timeout", with: &["job.defaults.deadline"], expected });
         }
-        if let Some((key, expected)) = self.job.queue.nats.conflict() {
-            return Err(Conflict { key, expected: expected.to_owned() });
-        }
+        found.extend(self.job.queue.nats.conflicts());
         let address = self.api.server.address();
         if self.telemetry.metrics.collides_with(address) {
             let expected = format!("expected another address than that of the API, {address}");
-            return Err(Conflict { key: "telemetry.metrics.listen", expected });
+            let with = &["api.server.host", "api.server.port"];
+            found.push(Conflict { key: "telemetry.metrics.listen", with, expected });
         }
-        Ok(())
+        found
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use osapi::{
-    adapters::executor::{HostExecutor, HostExecutorConfig},
+    adapters::executor::{HostExecutor, HostExecutorConfig, Launcher},
     domain::{Failure, Labels, Operation, OperationKind, Output, operation::command_exec::CommandResult},
     ports::driven::OperationExecutor,
 };
@@ -27,7 +27,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(super) fn executor(allowed: &[&str]) -> Arc<HostExecutor> {
     let allowed_commands = allowed.iter().map(|path| (*path).to_owned()).collect();
     let config = HostExecutorConfig::new("web-1".parse().unwrap(), Labels::default());
-    Arc::new(HostExecutor::new(HostExecutorConfig { allowed_commands, ..config }))
+    let launcher = Launcher { program: env!("CARGO_BIN_EXE_osapi").into(), ..Launcher::default() };
+    Arc::new(HostExecutor::new(HostExecutorConfig { allowed_commands, launcher, ..config }))
 }
 
 pub(super) fn operation(argv: &[&str]) -> Operation {

@@ -30,6 +30,7 @@ pub(super) fn config() -> OtelConfig {
         revision: "abc1234".to_owned(),
         service_name: None,
         resource_attributes: None,
+        log_records_dropped: Arc::default(),
         runtime: None,
     }
 }

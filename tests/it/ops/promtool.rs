@@ -8,7 +8,10 @@ use std::{
 
 use serde::Deserialize;
 
-use super::rules::{alerts, file, files, recording_rules};
+use super::{
+    pages::Page,
+    rules::{alerts, file, files, recording_rules},
+};
 
 /// Runs promtool to its end.
 fn promtool(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Output {
@@ -33,6 +36,39 @@ fn the_rules_pass_all_lints() {
     let flags = ["check", "rules", "--lint=all", "--lint-fatal"].map(Into::into);
     let checked = promtool(flags.into_iter().chain(files("ops/prometheus/rules", ".yml")));
     assert!(checked.status.success(), "{}", said(&checked));
+}
+
+/// Writes the rules with links that begin with this base.
+fn make_rules(base: &str) -> Output {
+    let mut make = Command::new("make");
+    make.args(["--silent", "rules", &format!("RUNBOOK_BASE={base}")]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    make.output().unwrap()
+}
+
+#[test]
+fn the_links_of_the_written_rules_lead_to_the_sections_of_the_runbook() {
+    let base = "https://git.example.org/osapi/blob/main";
+    let made = make_rules(base);
+    assert!(made.status.success(), "{}", said(&made));
+    let written = files("target/prometheus/rules", ".yml");
+    let flags = ["check", "rules", "--lint=all", "--lint-fatal"].map(Into::into);
+    let checked = promtool(flags.into_iter().chain(written.clone()));
+    assert!(checked.status.success(), "{}", said(&checked));
+    let text: String = written.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let links: Vec<&str> = text.lines().filter_map(|line| line.trim().strip_prefix("runbook_url: ")).collect();
+    assert_eq!(links.len(), alerts().len());
+    let page = Page::load("docs/runbook.md");
+    let anchors: BTreeSet<String> = page.sections().keys().map(|title| title.to_lowercase()).collect();
+    for link in links {
+        let (place, anchor) = link.split_once('#').unwrap();
+        assert_eq!(place, format!("{base}/docs/runbook.md"));
+        assert!(anchors.contains(anchor), "{link}");
+    }
+
+    for wrong in ["", "docs", "https://a.example/", "https://a b", "https://a|b", "ftp://a.example"] {
+        let refused = make_rules(wrong);
+        assert!(!refused.status.success() && said(&refused).contains("RUNBOOK_BASE"), "{wrong}: {}", said(&refused));
+    }
 }
 
 #[test]

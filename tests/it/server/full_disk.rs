@@ -16,7 +16,8 @@ fn a_full_disk_refuses_with_507_and_keeps_what_it_accepted() {
     let home = Home::new().with("OSAPI_API__SERVER__SECURITY__SIGNING_KEY", KEY);
     fs::create_dir(home.path("data")).unwrap();
     // A small file system of its own, in a mount namespace of its own, with something on it that can be taken away.
-    let script = "mount -t tmpfs -o size=6m tmpfs data && head -c 3m /dev/zero > data/ballast && exec \"$0\" start";
+    let script =
+        "mount -t tmpfs -o size=6m,mode=0700 tmpfs data && head -c 3m /dev/zero > data/ballast && exec \"$0\" start";
     let server = home.start_by(&["unshare", "--map-root-user", "--mount", "sh", "-c", script]);
     let client = Client::new(server.url(), &home.token("admin"));
     client.post("/api/v1/workers/web-1/drain", &json!({})).expect(200);

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
 };
 
@@ -103,6 +103,11 @@ impl Home {
         Running { child, greeting, log }
     }
 
+    /// Makes the signing key of this directory, as the first start does it.
+    pub(crate) fn make_key(&self) {
+        assert_eq!(self.start().stop().code(), Some(0));
+    }
+
     /// A token with this role, signed with the key of this directory.
     pub(crate) fn token(&self, role: &str) -> String {
         let made = self.run(&["token", "generate", "--role", role]);
@@ -115,6 +120,13 @@ impl Home {
         let server = self.start();
         let client = Client::new(server.url(), &self.token("admin"));
         (server, client)
+    }
+}
+
+/// Waits until a file has what is looked for.
+pub(crate) fn read_until(path: &Path, found: impl Fn(&str) -> bool) {
+    while !fs::read_to_string(path).is_ok_and(|text| found(&text)) {
+        std::thread::yield_now();
     }
 }
 
@@ -150,6 +162,11 @@ impl Running {
     /// What it has logged.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Waits until it has logged what is looked for.
+    pub(crate) fn log_until(&self, found: impl Fn(&str) -> bool) {
+        read_until(&self.log, found);
     }
 
     pub(crate) fn pid(&self) -> Pid {

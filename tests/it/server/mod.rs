@@ -21,6 +21,6 @@ mod tokens;
 mod truth;
 
 pub(crate) use client::{Answer, Client};
-pub(crate) use home::{Home, Running};
+pub(crate) use home::{Home, Running, read_until};
 pub(crate) use jobs::reads;
 pub(crate) use script::{Script, gone};

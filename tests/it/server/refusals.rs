@@ -93,7 +93,9 @@ fn a_token_that_proves_too_little_is_refused() {
     let body = json!({ "operation": { "type": "node.os.get" }, "target": "_any" });
     client.with_token(Some(&home.token("read"))).post("/api/v1/jobs", &body).problem(403);
     client.with_token(Some(&home.token("write"))).post("/api/v1/jobs", &body).expect(201);
-    for token in [None, Some("nonsense"), Some(Home::new().token("admin").as_str())] {
+    let other = Home::new();
+    other.make_key();
+    for token in [None, Some("nonsense"), Some(other.token("admin").as_str())] {
         client.with_token(token).post("/api/v1/jobs", &body).problem(401);
     }
     let page = client.metrics();

@@ -10,6 +10,7 @@ use osapi::adapters::metrics::catalogue::families;
 use serde_json::json;
 
 use super::Home;
+use crate::revision::named_by_the_program;
 
 /// The names that operators were promised.
 const SEEDS: [&str; 9] = [
@@ -74,10 +75,11 @@ fn a_hundred_scrapes_at_once_are_all_whole_and_agree_with_the_store() {
         let scrapes: Vec<_> = (0..100).map(|_| scope.spawn(|| client.metrics())).collect();
         scrapes.into_iter().map(|scrape| scrape.join().unwrap()).collect()
     });
+    let revision = named_by_the_program();
     for page in pages {
         assert_eq!(page.value("osapi_ledger_jobs_created_total", &[]), Some(10.0));
         assert_eq!(page.sum("osapi_jobs_completed_total"), 10.0);
-        assert_eq!(page.value("osapi_build_info", &[("revision", "unknown"), ("version", "0.1.0")]), Some(1.0));
+        assert_eq!(page.value("osapi_build_info", &[("revision", revision.as_str()), ("version", "0.1.0")]), Some(1.0));
     }
 }
 

@@ -95,6 +95,7 @@ pub const GROUPS: &[Group] = &[
             process::MAX_FDS,
             process::START_TIME,
             process::THREADS,
+            process::LOG_RECORDS_DROPPED,
             process::RUNTIME_WORKERS,
             process::RUNTIME_ALIVE_TASKS,
             process::RUNTIME_QUEUE_DEPTH,

@@ -49,6 +49,15 @@ pub const START_TIME: Family = Family::new(
 pub const THREADS: Family =
     Family::new(Kind::ObservableGauge, "process.threads", "process_threads", "{thread}", "Threads of the process.");
 
+/// Lines of the log that were lost.
+pub const LOG_RECORDS_DROPPED: Family = Family::new(
+    Kind::ObservableCounter,
+    "osapi.log.records_dropped",
+    "osapi_log_records_dropped_total",
+    "{record}",
+    "Log records that could not be written, because what the log is written to failed or blocked.",
+);
+
 /// Threads that run tasks.
 pub const RUNTIME_WORKERS: Family = Family::new(
     Kind::ObservableGauge,

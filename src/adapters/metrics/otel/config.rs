@@ -1,5 +1,7 @@
 //! What the adapter is made from.
 
+use std::sync::{Arc, atomic::AtomicU64};
+
 use tokio::runtime::Handle;
 
 use crate::ports::driven::{QueueInfo, Route};
@@ -19,6 +21,8 @@ pub struct OtelConfig {
     pub service_name: Option<String>,
     /// The value of `OTEL_RESOURCE_ATTRIBUTES`: `key=value` pairs with commas between them.
     pub resource_attributes: Option<String>,
+    /// How many log records could not be written so far.
+    pub log_records_dropped: Arc<AtomicU64>,
     /// The runtime whose figures are exported.
     pub runtime: Option<Handle>,
 }

@@ -81,6 +81,7 @@ mod tests {
             revision: "a".to_owned(),
             service_name: None,
             resource_attributes: None,
+            log_records_dropped: Arc::default(),
             runtime: None,
         }
     }

@@ -62,7 +62,7 @@ impl OtelMetrics {
             .build();
         let instruments = Instruments { meter: provider.meter("osapi"), observed: Observed::default() };
         fleet_series::register(&instruments, config.queue);
-        process_series::register(&instruments, config.runtime.as_ref());
+        process_series::register(&instruments, &config.log_records_dropped, config.runtime.as_ref());
         Ok(Arc::new(Self {
             jobs: JobSeries::new(&instruments),
             worker: WorkerSeries::new(&instruments),

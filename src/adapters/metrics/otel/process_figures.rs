@@ -23,7 +23,8 @@ pub(super) struct ProcessFigures {
 impl ProcessFigures {
     /// Reads the figures of this process.
     pub(super) fn read() -> Option<Self> {
-        let mut figures = Self::parse(&fs::read_to_string("/proc/self/stat").ok()?)?;
+        // The name of the program need not be text.
+        let mut figures = Self::parse(&String::from_utf8_lossy(&fs::read("/proc/self/stat").ok()?))?;
         // The directory is open while it is read, and is one of its own entries.
         figures.open_fds = fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count().saturating_sub(1) as u64);
         figures.max_fds = getrlimit(Resource::Nofile).current;

@@ -1,5 +1,10 @@
 //! The series of the process and of its runtime.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use tokio::runtime::Handle;
 
 use super::{
@@ -8,7 +13,11 @@ use super::{
 };
 use crate::adapters::metrics::catalogue::{Family, process};
 
-pub(super) fn register(instruments: &Instruments, runtime: Option<&Handle>) {
+pub(super) fn register(instruments: &Instruments, log_records_dropped: &Arc<AtomicU64>, runtime: Option<&Handle>) {
+    let dropped = Arc::clone(log_records_dropped);
+    instruments.observable(&process::LOG_RECORDS_DROPPED, move |_, series| {
+        series(exact(dropped.load(Ordering::Relaxed)), &[]);
+    });
     from_process(instruments, &process::CPU, |figures| Some(figures.cpu.as_secs_f64()));
     from_process(instruments, &process::RESIDENT_MEMORY, |figures| Some(exact(figures.resident_bytes)));
     from_process(instruments, &process::OPEN_FDS, |figures| figures.open_fds.map(exact));

@@ -202,7 +202,12 @@ fn the_signing_key_is_shown_nowhere() {
     let everything = format!("{loaded:?} {} {}", loaded.to_json().expect("json"), loaded.to_yaml().expect("yaml"));
     assert!(!everything.contains(short) && everything.contains("<redacted>"), "{everything}");
 
-    let digits = "0071e5".repeat(6);
+    for guessable in ["x".repeat(32), "0071e5".repeat(6), "abababab".repeat(9)] {
+        let error = from_env(&[("OSAPI_API__SERVER__SECURITY__SIGNING_KEY", &guessable)]).expect_err("guessable");
+        assert!(error.contains("cannot be guessed") && !error.contains(&guessable), "{error}");
+    }
+
+    let digits = "00719e5342".repeat(6);
     let loaded = from_env(&[("OSAPI_API__SERVER__SECURITY__SIGNING_KEY", &digits)]).expect("valid");
     assert_eq!(
         loaded.settings.api.server.security.signing_key.as_ref().map(SigningKey::as_bytes),
@@ -237,10 +242,58 @@ fn bad_flags_are_named_too() {
 
 #[test]
 fn a_system_hostname_that_cannot_be_one_asks_for_a_configured_one() {
-    let system = System { nodename: "(none)", ..System::new() };
-    let error = system.load(&[], Overrides::default()).expect_err("not a hostname");
-    assert!(error.contains("`(none)` for `job.worker.hostname` (system hostname)"), "{error}");
+    const LONG: &str = "a123456789b123456789c123456789d123456789e123456789f123456789g123";
+    for nodename in ["(none)", "web_01", LONG, ""] {
+        let system = System { nodename, ..System::new() };
+        let error = system.load(&[], Overrides::default()).expect_err("not a hostname");
+        assert!(error.contains(&format!("`{nodename}` for `job.worker.hostname` (system hostname)")), "{error}");
+        assert!(error.contains("give this host a name with `job.worker.hostname`"), "{error}");
+    }
+    let configured = from_env(&[("OSAPI_JOB__WORKER__HOSTNAME", "web_01")]).expect_err("not a hostname");
+    assert!(!configured.contains("give this host a name"), "{configured}");
+    let system = System { nodename: "web_01", ..System::new() };
     let env = [("OSAPI_JOB__WORKER__HOSTNAME", "web-1")];
     let settings = system.load(&env, Overrides::default()).expect("valid").settings;
     assert_eq!(settings.job.worker.hostname.as_str(), "web-1");
+}
+
+#[test]
+fn all_mistakes_are_named_together_each_once() {
+    let system = System { nodename: "web_01", ..System::new() };
+    system.write(
+        "osapi.yaml",
+        "api: {server: {prot: 1, port: 80.6, host: [a]}}\nlog: {level: loud}\n\
+         job: {defaults: {timeout: soon, deadline: 20s}, worker: {labels: {a: web.}, slots: 0}}\n",
+    );
+    let env = [("OSAPI_PORT", "1"), ("OSAPI_JOB__QUEUE__NATS__USER", "ops"), ("OSAPI_API__SERVER__LIMITS__BODY", "1")];
+    let flags = Overrides::default().with("data_dir", "--data-dir", Some(""));
+    let error = system.load(&env, flags).expect_err("many mistakes");
+    let expected = [
+        "unknown key `api.server.prot`",
+        "`80.6` for `api.server.port`",
+        "for `api.server.host`",
+        "`loud` for `log.level`",
+        "`soon` for `job.defaults.timeout`",
+        "`a=web.` for `job.worker.labels`",
+        "`0` for `job.worker.slots`",
+        "unknown environment variable `OSAPI_PORT`",
+        "for `job.queue.nats.password`",
+        "`1` for `api.server.limits.body`",
+        "for `data_dir` (flag --data-dir)",
+        "`web_01` for `job.worker.hostname`",
+    ];
+    for expected in expected {
+        assert_eq!(error.matches(expected).count(), 1, "{expected} in: {error}");
+    }
+    // The default that stands in for a wrong timeout is not compared with the deadline.
+    assert_eq!(error.lines().count(), expected.len(), "{error}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_does_not_hide_the_mistakes_of_the_environment() {
+    let system = System { nodename: "web_01", ..System::new() };
+    system.write("osapi.yaml", "log: {level: info");
+    let error = system.load(&[("OSAPI_PORT", "1")], Overrides::default()).expect_err("no YAML");
+    assert_eq!(error.lines().count(), 2, "{error}");
+    assert!(error.contains("osapi.yaml, line ") && error.contains("OSAPI_PORT"), "{error}");
 }
