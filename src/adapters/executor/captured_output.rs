@@ -8,15 +8,17 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::domain::operation::command_exec::OutputEncoding;
 
-/// Bytes that are kept of the beginning, and of the end.
-const KEPT: usize = 64 * 1024;
-/// Bytes that a text may take in JSON, where quotes and line breaks take two. One that is full of other control
-/// characters, six bytes each, is written in Base64, which takes less.
-const LARGEST: usize = 4 * KEPT;
+/// Bytes that are kept of the beginning, and of the end, where a record may be as large.
+pub(super) const KEPT: usize = 64 * 1024;
+/// How many times more bytes a text may take in JSON than are kept of the beginning, where quotes and line breaks take
+/// two. One that is full of other control characters, six bytes each, is written in Base64, which takes less.
+const LARGEST: usize = 4;
 
 /// The beginning and the end of an output.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct CapturedOutput {
+    /// Bytes that are kept of each.
+    kept: usize,
     head: Vec<u8>,
     tail: VecDeque<u8>,
     left_out: bool,
@@ -30,13 +32,25 @@ pub(super) struct WrittenOutput {
     pub(super) truncated: bool,
 }
 
+/// The bytes of beginning and end that two outputs may have, so that they are part of a record of this size.
+pub(super) fn kept_in(record: usize) -> usize {
+    /// What else is in a record.
+    const REST: usize = 8 * 1024;
+    KEPT.min(record.saturating_sub(REST) / (2 * LARGEST))
+}
+
 impl CapturedOutput {
+    /// Of which so many bytes of the beginning and of the end are kept.
+    pub(super) fn new(kept: usize) -> Self {
+        Self { kept, head: Vec::new(), tail: VecDeque::new(), left_out: false }
+    }
+
     /// Takes what the program wrote next.
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        let (head, rest) = bytes.split_at(bytes.len().min(KEPT - self.head.len()));
+        let (head, rest) = bytes.split_at(bytes.len().min(self.kept - self.head.len()));
         self.head.extend_from_slice(head);
-        let (passed, tail) = rest.split_at(rest.len().saturating_sub(KEPT));
-        let over = (self.tail.len() + tail.len()).saturating_sub(KEPT);
+        let (passed, tail) = rest.split_at(rest.len().saturating_sub(self.kept));
+        let over = (self.tail.len() + tail.len()).saturating_sub(self.kept);
         self.left_out |= over > 0 || !passed.is_empty();
         self.tail.drain(..over);
         self.tail.extend(tail);
@@ -53,7 +67,7 @@ impl CapturedOutput {
         let start = if self.left_out { tail.iter().take(3).take_while(|byte| is_inside(**byte)).count() } else { 0 };
         let pieces = (text(&self.head, self.left_out || interrupted), text(&tail[start..], interrupted));
         if let (Some(head), Some(tail)) = pieces
-            && json_len(head) + json_len(tail) <= LARGEST
+            && json_len(head) + json_len(tail) <= LARGEST * self.kept
         {
             let truncated = self.left_out || head.len() < self.head.len();
             return WrittenOutput { text: [head, tail].concat(), encoding: OutputEncoding::Utf8, truncated };
@@ -94,7 +108,7 @@ mod tests {
     use super::*;
 
     fn captured(chunks: &[&[u8]]) -> CapturedOutput {
-        let mut output = CapturedOutput::default();
+        let mut output = CapturedOutput::new(KEPT);
         for chunk in chunks {
             output.push(chunk);
         }
@@ -111,6 +125,22 @@ mod tests {
         assert_eq!(captured(&[b"a\0b\x1b[1m\"\xc3", b"\xa4\n"]).write(false), utf8("a\0b\x1b[1m\"ä\n", false));
         let all = "x".repeat(2 * KEPT);
         assert_eq!(captured(&[all.as_bytes()]).write(false), utf8(all, false));
+    }
+
+    #[test]
+    fn two_outputs_of_any_kind_fit_into_the_record() {
+        assert_eq!(kept_in(1024 * 1024), KEPT);
+        for record in [16 * 1024, 64 * 1024, 256 * 1024] {
+            let kept = kept_in(record);
+            assert!(kept > 0 && kept < KEPT);
+            for text in ["x", "\n", "\u{1}", "ä", "\u{fffd}"] {
+                let mut output = CapturedOutput::new(kept);
+                output.push(text.repeat(3 * kept).as_bytes());
+                let written = output.write(false);
+                assert!(written.truncated && 2 * json_len(&written.text) < record, "{text:?} in {record}");
+            }
+        }
+        assert_eq!(kept_in(0), 0);
     }
 
     #[test]
@@ -141,7 +171,7 @@ mod tests {
 
     #[test]
     fn text_full_of_control_characters_is_not_six_times_as_long() {
-        let few = "\x01".repeat(LARGEST / 6) + "xxxx";
+        let few = "\x01".repeat(LARGEST * KEPT / 6) + "xxxx";
         assert_eq!(captured(&[few.as_bytes()]).write(false), utf8(few.clone(), false));
         let written = captured(&[few.as_bytes(), b"x"]).write(false);
         assert_eq!((written.encoding, written.truncated), (OutputEncoding::Base64, false));
@@ -160,7 +190,7 @@ mod tests {
             interrupted: bool,
         ) {
             let all = chars.concat().repeat(repeat);
-            let mut output = CapturedOutput::default();
+            let mut output = CapturedOutput::new(KEPT);
             for chunk in all.as_bytes().chunks(chunk) {
                 output.push(chunk);
             }
@@ -183,13 +213,13 @@ mod tests {
             interrupted: bool,
         ) {
             let all: Vec<u8> = pieces.iter().flat_map(|(bytes, count)| bytes.repeat(*count)).collect();
-            let mut output = CapturedOutput::default();
+            let mut output = CapturedOutput::new(KEPT);
             for chunk in all.chunks(32 * 1024) {
                 output.push(chunk);
             }
             let written = output.write(interrupted);
             let in_json = serde_json::to_string(&written.text).expect("serializes").len();
-            prop_assert!(in_json <= LARGEST + 2, "{in_json}");
+            prop_assert!(in_json <= LARGEST * KEPT + 2, "{in_json}");
             if !written.truncated {
                 let kept = match written.encoding {
                     OutputEncoding::Utf8 => written.text.into_bytes(),

@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, fmt, future::pending, io, time::Duration};
 use tokio::time::{Instant, timeout};
 
 use super::{
+    captured_output::kept_in,
     launcher::{Launch, Launcher},
     output_streams::OutputStreams,
     process_group::{Ending, ProcessGroup},
@@ -46,12 +47,14 @@ const _: () =
 pub(super) struct Commands {
     allowed: BTreeSet<String>,
     launcher: Launcher,
+    /// Bytes that are kept of the beginning, and of the end, of each output.
+    kept: usize,
 }
 
 impl Commands {
-    /// Only these, by the exact spelling of their paths.
-    pub(super) fn new(allowed: Vec<String>, launcher: Launcher) -> Self {
-        Self { allowed: allowed.into_iter().collect(), launcher }
+    /// Only these, by the exact spelling of their paths. Their output has to fit into a record of this size.
+    pub(super) fn new(allowed: Vec<String>, launcher: Launcher, record: usize) -> Self {
+        Self { allowed: allowed.into_iter().collect(), launcher, kept: kept_in(record) }
     }
 
     pub(super) fn any(&self) -> bool {
@@ -67,7 +70,7 @@ impl Commands {
         if *stop.borrow() {
             return Err(Failure::operation("told to stop before the command started"));
         }
-        match RunningCommand::start(&self.launcher, &input.command).await {
+        match RunningCommand::start(&self.launcher, &input.command, self.kept).await {
             Ok(running) => running.finish(stop).await,
             Err(error) => Err(Failure::operation(format!("cannot start the command: {}", Refusal(&error)))),
         }
@@ -84,7 +87,7 @@ struct RunningCommand {
 }
 
 impl RunningCommand {
-    async fn start(launcher: &Launcher, argv: &Argv) -> io::Result<Self> {
+    async fn start(launcher: &Launcher, argv: &Argv, kept: usize) -> io::Result<Self> {
         let launch = Launch {
             program: argv.program().to_owned(),
             arguments: argv.arguments().to_vec(),
@@ -97,7 +100,7 @@ impl RunningCommand {
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(io::Error::other("it has no output"));
         };
-        Ok(Self { group, output: OutputStreams::new(stdout, stderr)?, started, ended: None })
+        Ok(Self { group, output: OutputStreams::new(stdout, stderr, kept)?, started, ended: None })
     }
 
     async fn finish(mut self, mut stop: StopSignal) -> Result<CommandResult, Failure> {

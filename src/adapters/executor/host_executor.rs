@@ -27,6 +27,8 @@ pub struct HostExecutorConfig {
     pub allowed_commands: Vec<String>,
     /// How they are started.
     pub launcher: Launcher,
+    /// Bytes of the largest record that takes a result. What a command writes is cut so that it fits.
+    pub largest_record: usize,
 }
 
 impl HostExecutorConfig {
@@ -34,7 +36,7 @@ impl HostExecutorConfig {
     #[must_use]
     pub fn new(hostname: Hostname, labels: Labels) -> Self {
         let (root, launcher) = (PathBuf::from("/"), Launcher::default());
-        Self { hostname, labels, root, allowed_commands: Vec::new(), launcher }
+        Self { hostname, labels, root, allowed_commands: Vec::new(), launcher, largest_record: usize::MAX }
     }
 }
 
@@ -59,8 +61,8 @@ impl HostExecutor {
     /// An executor for the host below this root.
     #[must_use]
     pub fn new(config: HostExecutorConfig) -> Self {
-        let HostExecutorConfig { hostname, labels, root, allowed_commands, launcher } = config;
-        let (files, commands) = (HostFiles::new(root), Commands::new(allowed_commands, launcher));
+        let HostExecutorConfig { hostname, labels, root, allowed_commands, launcher, largest_record } = config;
+        let (files, commands) = (HostFiles::new(root), Commands::new(allowed_commands, launcher, largest_record));
         let (silent_servers, dns_turn) = (SilentServers::default(), Arc::default());
         Self { host: Arc::new(Host { hostname, labels, files, commands, silent_servers, dns_turn }) }
     }

@@ -22,8 +22,8 @@ pub(super) struct OutputStreams {
 }
 
 impl OutputStreams {
-    pub(super) fn new(stdout: ChildStdout, stderr: ChildStderr) -> io::Result<Self> {
-        let (stdout, stderr) = (OutputStream::new(stdout.into())?, OutputStream::new(stderr.into())?);
+    pub(super) fn new(stdout: ChildStdout, stderr: ChildStderr, kept: usize) -> io::Result<Self> {
+        let (stdout, stderr) = (OutputStream::new(stdout.into(), kept)?, OutputStream::new(stderr.into(), kept)?);
         Ok(Self { stdout, stderr })
     }
 
@@ -54,10 +54,10 @@ struct OutputStream {
 }
 
 impl OutputStream {
-    fn new(pipe: OwnedFd) -> io::Result<Self> {
+    fn new(pipe: OwnedFd, kept: usize) -> io::Result<Self> {
         let pipe = Some(Receiver::from_owned_fd(pipe)?);
         let chunk = vec![0; CHUNK].into_boxed_slice();
-        Ok(Self { pipe, captured: CapturedOutput::default(), interrupted: false, chunk })
+        Ok(Self { pipe, captured: CapturedOutput::new(kept), interrupted: false, chunk })
     }
 
     async fn drain(&mut self) {

@@ -77,6 +77,14 @@ impl Queue {
         Ok(Self { jobs, registry, open })
     }
 
+    /// Bytes of the largest record that the queue stores.
+    pub(super) fn largest_record(&self) -> usize {
+        match &self.open {
+            Open::Embedded(_) => usize::MAX,
+            Open::Nats(open) => open.largest_record(),
+        }
+    }
+
     /// Returns when the queue has failed for good, and the process must end; never when that does not happen.
     pub(super) async fn failed(&self) {
         match &self.open {

@@ -202,6 +202,7 @@ async fn worker(
     let worker = &settings.job.worker;
     let executor = HostExecutor::new(HostExecutorConfig {
         allowed_commands: worker.commands.allow.clone(),
+        largest_record: queue.largest_record(),
         launcher: Launcher { open_files: inherited.open_files, umask: inherited.umask, ..Launcher::default() },
         ..HostExecutorConfig::new(worker.hostname.clone(), worker.labels.clone())
     });

@@ -13,6 +13,7 @@ mod kills;
 mod outages;
 mod registry;
 mod scene;
+mod small_server;
 mod stops;
 mod targets;
 mod truth;

@@ -9,8 +9,7 @@ use osapi::{
     },
     ports::{
         driven::{
-            Cancelled, ClaimRequest, ClaimToken, Deleted, JobFilter, PageRequest, Revocation,
-            Submission, Submitted,
+            Cancelled, ClaimRequest, ClaimToken, Deleted, JobFilter, PageRequest, Revocation, Submission, Submitted,
         },
         driving::JobEvent,
     },

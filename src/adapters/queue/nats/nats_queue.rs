@@ -152,6 +152,12 @@ impl NatsQueue {
         Ok(Arc::new(Self { shared: Arc::new(shared), tasks: Mutex::new(tasks) }))
     }
 
+    /// Bytes of the largest record that the server stores, as it said when the connection was last made.
+    #[must_use]
+    pub fn largest_record(&self) -> usize {
+        self.shared.link.largest_record()
+    }
+
     /// Finishes what is being written, then leaves the server. What comes later is refused; a second call does nothing.
     ///
     /// Runs of this process's workers should have ended before: their leases end by themselves otherwise.
