@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -36,6 +39,8 @@ pub(super) struct FakeQueue {
     pub(super) claims: tokio::sync::Mutex<mpsc::UnboundedReceiver<Result<Claim, QueueError>>>,
     pub(super) asked: Mutex<Vec<u32>>,
     pub(super) renewals: Mutex<VecDeque<Result<bool, QueueError>>>,
+    /// How often a lease was renewed.
+    pub(super) renewed: AtomicUsize,
     pub(super) revocation: watch::Receiver<Option<Revocation>>,
     pub(super) finish_answers: Mutex<VecDeque<Result<bool, QueueError>>>,
     pub(super) finished: mpsc::UnboundedSender<(ClaimToken, Outcome)>,
@@ -61,6 +66,7 @@ impl JobQueue for FakeQueue {
     }
 
     async fn renew(&self, _: ClaimToken) -> Result<bool, QueueError> {
+        self.renewed.fetch_add(1, Ordering::SeqCst);
         self.renewals.lock().expect("lock").pop_front().unwrap_or(Ok(true))
     }
 
@@ -203,6 +209,7 @@ pub(super) async fn work(behaviour: Behaviour) -> Working {
         claims: tokio::sync::Mutex::new(claimed),
         asked: Mutex::default(),
         renewals: Mutex::default(),
+        renewed: AtomicUsize::new(0),
         revocation,
         finish_answers: Mutex::default(),
         finished: done,

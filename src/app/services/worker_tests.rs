@@ -115,6 +115,19 @@ async fn a_run_longer_than_its_lease_runs_once_while_its_worker_lives() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lease_is_renewed_for_as_long_as_its_end_cannot_be_recorded() {
+    let mut working = work(Behaviour::Returns { after: SECOND }).await;
+    // One attempt a second: longer than three leases.
+    let failures = std::iter::repeat_with(|| Err(unavailable())).take(3 * 9);
+    working.queue.finish_answers.lock().expect("lock").extend(failures);
+    working.give(1);
+    assert_eq!(working.outcome().await.event, ExecutionEvent::Returned);
+    let renewed = working.queue.renewed.load(std::sync::atomic::Ordering::SeqCst);
+    assert!(renewed >= 6, "{renewed} renewals in three leases");
+    working.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_whose_lease_is_lost_is_dropped_and_counted_as_stale() {
     for lost in [vec![Ok(false)], vec![Err(unavailable()), Err(unavailable()), Err(unavailable())]] {
         let working = work(Behaviour::Hangs).await;
@@ -249,6 +262,7 @@ async fn a_taken_hostname_stops_the_start() {
             claims: tokio::sync::Mutex::new(claimed),
             asked: Mutex::default(),
             renewals: Mutex::default(),
+            renewed: std::sync::atomic::AtomicUsize::new(0),
             revocation,
             finish_answers: Mutex::default(),
             finished,

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use osapi::{
-    domain::{Effect, ExecutionEvent, Idempotency, JobId, OperationKind, RequestFingerprint},
-    ports::driven::{Cancelled, Submission, Submitted},
+    domain::{Effect, ExecutionEvent, Idempotency, JobId, NewJob, OperationKind, RequestFingerprint},
+    ports::{
+        driven::{Cancelled, Submission, Submitted},
+        driving::JobEvent,
+    },
 };
 
 use super::{
@@ -26,6 +29,8 @@ conformance! {
         a_key_is_kept_for_a_day_although_jobs_are_not
         jobs_are_removed_at_their_age_while_keys_are_kept_longer
         ages_do_not_include_a_step_of_the_clock
+        deadlines_pass_and_leases_end_by_themselves_one_after_the_other
+        an_end_is_counted_before_who_waits_for_it_is_woken
     ]
 }
 
@@ -169,4 +174,45 @@ async fn ages_do_not_include_a_step_of_the_clock<B: Backend>() {
         assert_eq!(stats.hosts_waited_for.iter().map(ToString::to_string).collect::<Vec<_>>(), ["web-2"]);
     }
     assert!(world.finish(claim.token, ExecutionEvent::Returned).await);
+}
+
+/// Waits without asking the queue for anything that would wake it.
+async fn ends_by_itself<B: Backend>(world: &World<B>, id: JobId) -> &'static str {
+    let queue = world.queue();
+    let ended = tokio::time::timeout(Duration::from_secs(20), queue.ended(id)).await.expect("it ends by itself");
+    ended.unwrap().map_or("gone", |job| job.summary.status.as_str())
+}
+
+async fn deadlines_pass_and_leases_end_by_themselves_one_after_the_other<B: Backend>() {
+    let world = World::<B>::new(Options { lease: Duration::from_millis(1_500), ..Options::default() });
+    world.clock.run();
+    let mut waiting = Vec::new();
+    for milliseconds in [300, 600, 900] {
+        let deadline = Duration::from_millis(milliseconds);
+        let job = NewJob { deadline, ..world.new_job(OperationKind::NodeLoadGet, "_all", &["web-9"]) };
+        waiting.push(job.id);
+        world.queue().submit(Submission { job, effect: Effect::Read, idempotency: None }).await.unwrap();
+    }
+    let (first, second) =
+        (world.submit(Effect::AtMostOnce, &["web-1"]).await, world.submit(Effect::AtMostOnce, &["web-1"]).await);
+    world.claim("web-1", 2).await;
+    for id in waiting {
+        assert_eq!(ends_by_itself(&world, id).await, "expired");
+    }
+    assert_eq!((ends_by_itself(&world, first).await, ends_by_itself(&world, second).await), ("lost", "lost"));
+}
+
+async fn an_end_is_counted_before_who_waits_for_it_is_woken<B: Backend>() {
+    let world = World::<B>::new(Options::default());
+    for _ in 0..3 {
+        world.submit(Effect::Read, &["_any"]).await;
+    }
+    world.reports.slow(Duration::from_millis(100));
+    for (number, claim) in world.claim("web-1", 3).await.into_iter().enumerate() {
+        let queue = world.queue();
+        let waits = tokio::spawn(async move { queue.ended(claim.job_id).await });
+        assert!(world.finish(claim.token, ExecutionEvent::Returned).await);
+        waits.await.unwrap().unwrap();
+        assert_eq!(world.reported(|event| matches!(event, JobEvent::Completed { .. })), number + 1);
+    }
 }

@@ -114,17 +114,29 @@ impl TestClock {
 
 /// Everything that was reported.
 #[derive(Default)]
-pub(crate) struct Reports(Mutex<Vec<JobEvent>>);
+pub(crate) struct Reports {
+    all: Mutex<Vec<JobEvent>>,
+    /// How long it takes to hear of an end, in milliseconds.
+    slow: AtomicU64,
+}
 
 impl JobEvents for Reports {
     fn committed(&self, events: &[JobEvent]) {
-        self.0.lock().unwrap().extend_from_slice(events);
+        if events.iter().any(|event| matches!(event, JobEvent::Completed { .. })) {
+            std::thread::sleep(Duration::from_millis(self.slow.load(Ordering::SeqCst)));
+        }
+        self.all.lock().unwrap().extend_from_slice(events);
     }
 }
 
 impl Reports {
+    /// Takes its time to hear of an end.
+    pub(crate) fn slow(&self, time: Duration) {
+        self.slow.store(u64::try_from(time.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
     pub(crate) fn count(&self, which: impl Fn(&JobEvent) -> bool) -> usize {
-        self.0.lock().unwrap().iter().filter(|event| which(event)).count()
+        self.all.lock().unwrap().iter().filter(|event| which(event)).count()
     }
 }
 

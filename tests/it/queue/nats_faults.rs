@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::StreamExt;
 use osapi::{
     adapters::queue::nats::NatsQueue,
     domain::{Effect, ExecutionEvent, JobId, JobStatus, OperationKind, WorkerState},
@@ -21,7 +22,7 @@ use super::{
     cable::{Cable, State},
     fixture::{Options, Reports, World, hostname, outcome, request, worker},
     nats::{Nats, config},
-    nats_process::{Counts, PATIENCE, Process, figures, process, process_with, worker_process},
+    nats_process::{Counts, PATIENCE, Process, figures, process, process_with, server, stream, until, worker_process},
 };
 
 fn short_leases() -> Options {
@@ -38,10 +39,15 @@ async fn a_server_that_was_killed_and_comes_back_has_lost_nothing() {
     assert_eq!(running.job_id, before);
 
     world.backend.server.kill();
+    until("the end of the connection is known", || async {
+        world.queue().check().await.is_err_and(|error| error.to_string().contains("cannot be reached"))
+    })
+    .await;
     let job = world.new_job(OperationKind::NodeLoadGet, "_any", &["_any"]);
+    let never = job.id;
     let refused = world.queue().submit(Submission { job, effect: Effect::Read, idempotency: None }).await;
-    assert_eq!(refused.expect_err("nobody stores it").kind(), QueueErrorKind::Unavailable);
-    assert!(world.queue().check().await.is_err());
+    let refused = refused.expect_err("it is not stored");
+    assert_eq!((refused.kind(), refused.uncertain()), (QueueErrorKind::Unavailable, false));
     assert!(worker.queue.finish(running.token, outcome(ExecutionEvent::Returned)).await.is_err());
 
     // A claim that waits meanwhile is served when the server is there again.
@@ -59,6 +65,7 @@ async fn a_server_that_was_killed_and_comes_back_has_lost_nothing() {
     timeout(PATIENCE, ended).await.expect("the end of the run is recorded");
     assert_eq!(world.end(before).await, "completed");
     assert_eq!(world.status(waiting).await, "queued");
+    assert!(world.queue().job(never).await.unwrap().is_none(), "what was not sent does not come later");
     assert_eq!(worker.counts.reconnections.load(Ordering::SeqCst), 1);
 }
 
@@ -76,6 +83,48 @@ async fn what_a_vanished_worker_ran_runs_again_or_is_lost() {
     assert_eq!(world.end(safe).await, "completed");
     assert_eq!(world.end(once).await, "lost");
     assert_eq!(world.reported(|event| matches!(event, JobEvent::Redelivered { .. })), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_does_not_hear_of_a_worker_asks_the_server_before_it_gives_it_up() {
+    let world = World::<Nats>::new(Options { lease: Duration::from_secs(1), ..Options::default() });
+    let worker = worker_process(&world).await;
+    let id = world.submit(Effect::AtMostOnce, &["_any"]).await;
+    let claim = worker.claim("web-1", 1).await.remove(0);
+    let workers = stream(&server(&world).await, "workers").await;
+    let begun = Instant::now();
+    let mut deaf = 0;
+    while begun.elapsed() < Duration::from_secs(5) {
+        // The process that serves follows nothing for a while: its consumer is gone again and again.
+        let mut names = workers.consumer_names();
+        while let Some(Ok(name)) = names.next().await {
+            deaf += usize::from(workers.delete_consumer(&name).await.is_ok());
+        }
+        assert!(worker.queue.renew(claim.token).await.unwrap(), "after {:?}", begun.elapsed());
+        assert_eq!(world.status(id).await, "running", "after {:?}", begun.elapsed());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(deaf > 2, "{deaf}");
+    assert!(worker.finish(&claim).await);
+    assert_eq!(world.end(id).await, "completed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_is_silent_keeps_its_claim_for_its_whole_lease() {
+    // The lease goes with the claim, and is longer than that of the process which watches it.
+    let world = World::<Nats>::new(Options { lease: Duration::from_millis(300), ..Options::default() });
+    let options = Options { lease: Duration::from_secs(3), ..Options::default() };
+    let worker = process_with(&world, world.backend.server.url(), None, &options).await;
+    let id = world.submit(Effect::AtMostOnce, &["_any"]).await;
+    let claim = worker.claim("web-1", 1).await.remove(0);
+    let claimed = Instant::now();
+    worker.queue.close().await;
+    while claimed.elapsed() < Duration::from_millis(2_800) {
+        assert_eq!(world.status(id).await, "running", "after {:?}", claimed.elapsed());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(claim.attempt, 1);
+    assert_eq!(world.end(id).await, "lost");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,8 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use async_nats::jetstream::stream::Stream;
 use osapi::{
-    domain::{Effect, ErrorKind, ExecutionEvent, JobId, Operation, OperationKind, ResultDocument},
-    ports::driven::{ClaimRequest, Deleted, JobQueue, Outcome, QueueErrorKind, Submission},
+    domain::{
+        Effect, ErrorKind, ExecutionEvent, Idempotency, JobId, Operation, OperationKind, RequestFingerprint,
+        ResultDocument,
+    },
+    ports::driven::{ClaimRequest, Deleted, JobQueue, Outcome, QueueErrorKind, Submission, Submitted},
 };
 use tokio::time::timeout;
 
@@ -254,4 +257,30 @@ async fn what_is_larger_than_the_server_stores_is_refused_or_ends_the_run_with_t
 
     let able = ClaimRequest { commands_enabled: true, ..request("web-1", 1) };
     assert!(timeout(PATIENCE / 60, world.queue().claim(able)).await.is_err(), "nothing of it is there");
+}
+
+fn key() -> Idempotency {
+    let fingerprint = RequestFingerprint::of(b"r");
+    Idempotency { subject: "alice".to_owned(), key: "k".parse().unwrap(), fingerprint }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_makes_no_second_job_when_the_last_record_of_the_first_is_purged() {
+    let world = World::<Nats>::new(Options { retention_age: Duration::from_hours(1), ..Options::default() });
+    let submit = async || {
+        let job = world.new_job(OperationKind::NodeLoadGet, "_any", &["_any"]);
+        let submission = Submission { job, effect: Effect::Read, idempotency: Some(key()) };
+        world.queue().submit(submission).await.unwrap()
+    };
+    let Submitted::Created(job) = submit().await else { panic!("it is new") };
+    let id = job.summary.id;
+    world.queue().cancel(id).await.unwrap();
+    assert_eq!(world.queue().delete(id).await.unwrap(), Deleted::Done);
+    until("its last record is purged", || async { records(&world, id).await.is_empty() }).await;
+    assert_eq!(submit().await, Submitted::ReplayedDeleted(id));
+    assert_eq!(world.queue().replay(&key()).await.unwrap(), Some(Submitted::ReplayedDeleted(id)));
+    assert_eq!(world.queue().stats().await.unwrap().ledger.created, 1);
+    // Keys are kept for a day, although jobs are not.
+    let keys = stream(&server(&world).await, "keys").await;
+    assert_eq!(keys.cached_info().config.max_age, Duration::from_hours(24));
 }

@@ -139,4 +139,36 @@ mod tests {
             assert!(!plan.contains("TEMP B-TREE"), "{source:?}: {plan}");
         }
     }
+
+    #[test]
+    fn a_page_that_looked_at_many_jobs_in_vain_goes_on() {
+        let mut connection = Connection::open_in_memory().expect("opens");
+        migrate(&mut connection).expect("migrates");
+        let id = |number: u32| {
+            let bytes = 0x0190_0000_0000_7000_8000_0000_0000_0000_u128 + u128::from(number);
+            uuid::Uuid::from_u128(bytes).into_bytes()
+        };
+        // The one that is looked for is older than more jobs than one page looks at.
+        for number in 0..=LOOKED_AT + 10 {
+            let status = if number == 5 { "failed" } else { "completed" };
+            connection
+                .prepare_cached(
+                    "INSERT INTO job (id, operation, effect, target, status, timeout, max_attempts, created_at, \
+                     deadline_at, created_by, bytes) \
+                     VALUES (?1, 'node.load.get', 'read', 'web-1', ?2, 1, 1, 1, 1, 'a', 1)",
+                )
+                .and_then(|mut insert| insert.execute((id(number), status)))
+                .expect("inserts");
+        }
+        let filter = JobFilter {
+            target: Some("web-1".parse().expect("a target")),
+            status: Some(crate::domain::JobStatus::Failed),
+            ..JobFilter::default()
+        };
+        let first = page(&connection, &PageRequest { filter: filter.clone(), before: None, limit: 20 }).expect("reads");
+        assert!(first.jobs.is_empty() && first.next.is_some(), "{first:?}");
+        let second = page(&connection, &PageRequest { filter, before: first.next, limit: 20 }).expect("reads");
+        let found: Vec<[u8; 16]> = second.jobs.iter().map(|job| *job.id.as_uuid().as_bytes()).collect();
+        assert_eq!((found, second.next), (vec![id(5)], None));
+    }
 }
