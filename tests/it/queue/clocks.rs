@@ -14,7 +14,7 @@ use osapi::{
 use super::{
     conformance::conformance,
     embedded::Embedded,
-    fixture::{Backend, Options, World, worker},
+    fixture::{Backend, Options, World, outcome, worker},
     nats::Nats,
 };
 
@@ -211,8 +211,11 @@ async fn an_end_is_counted_before_who_waits_for_it_is_woken<B: Backend>() {
     for (number, claim) in world.claim("web-1", 3).await.into_iter().enumerate() {
         let queue = world.queue();
         let waits = tokio::spawn(async move { queue.ended(claim.job_id).await });
-        assert!(world.finish(claim.token, ExecutionEvent::Returned).await);
+        let queue = world.queue();
+        let finishes = tokio::spawn(async move { queue.finish(claim.token, outcome(ExecutionEvent::Returned)).await });
+        // Whoever waits may hear of the end before it is answered, but not before it is counted.
         waits.await.unwrap().unwrap();
         assert_eq!(world.reported(|event| matches!(event, JobEvent::Completed { .. })), number + 1);
+        assert!(finishes.await.unwrap().unwrap());
     }
 }

@@ -7,8 +7,8 @@ use std::{
 
 use osapi::{
     adapters::queue::nats::NatsQueue,
-    domain::{Effect, ExecutionEvent, JobId},
-    ports::driven::{JobQueue, QueueErrorKind},
+    domain::{Effect, ExecutionEvent, JobId, OperationKind},
+    ports::driven::{JobQueue, QueueErrorKind, Submission},
 };
 use rusqlite::Connection;
 use tokio::time::timeout;
@@ -112,17 +112,18 @@ async fn a_copy_of_the_same_streams_goes_on_where_it_was() {
 async fn a_copy_that_is_being_made_is_never_shown() {
     let world = World::<Nats>::new(Options { max_depth: 100_000, ..Options::default() });
     let queue = world.queue();
-    let jobs = futures_util::future::join_all((0..2_000).map(|_| {
-        let job = world.new_job(osapi::domain::OperationKind::NodeLoadGet, "_all", &["web-1"]);
-        let queue = Arc::clone(&queue);
-        async move {
-            let id = job.id;
-            let submission = osapi::ports::driven::Submission { job, effect: Effect::Read, idempotency: None };
-            queue.submit(submission).await.map(|_| id)
-        }
-    }));
-    let ids: Vec<JobId> = jobs.await.into_iter().filter_map(Result::ok).collect();
-    assert!(ids.len() > 200, "{}", ids.len());
+    let mut ids = Vec::new();
+    while ids.len() < 1_500 {
+        let jobs = futures_util::future::join_all((0..50).map(|_| {
+            let job = world.new_job(OperationKind::NodeLoadGet, "_all", &["web-1"]);
+            let (queue, id) = (Arc::clone(&queue), job.id);
+            async move {
+                let submission = Submission { job, effect: Effect::Read, idempotency: None };
+                queue.submit(submission).await.map(|_| id)
+            }
+        }));
+        ids.extend(jobs.await.into_iter().filter_map(Result::ok));
+    }
     let created = figures(&*queue).await.ledger.created;
     let directory = tempfile::tempdir().unwrap();
     let cold = process(&world, world.backend.server.url(), Some(directory.path())).await;

@@ -221,6 +221,12 @@ impl Shared {
         self.served.as_ref().ok_or_else(|| unavailable("this process has no copy of the jobs"))
     }
 
+    /// The copy of the jobs, as far as it may be shown: without a connection it may be behind.
+    fn reads(&self) -> Result<&Arc<Replica>, QueueError> {
+        self.link.up()?;
+        Ok(&self.served()?.replica)
+    }
+
     /// Where a host's dispatcher takes requests; one is started for the first.
     async fn dispatcher(&self, request: &ClaimRequest) -> Result<mpsc::UnboundedSender<Parked>, QueueError> {
         let key = (request.worker.clone(), request.commands_enabled);
@@ -345,15 +351,15 @@ impl JobQueue for NatsQueue {
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>, QueueError> {
-        self.shared.served()?.replica.job(&self.shared.link, id).await
+        self.shared.reads()?.job(&self.shared.link, id).await
     }
 
     async fn jobs(&self, request: PageRequest) -> Result<JobPage, QueueError> {
-        self.shared.served()?.replica.read(move |connection| store::page(connection, &request)).await
+        self.shared.reads()?.read(move |connection| store::page(connection, &request)).await
     }
 
     async fn stats(&self) -> Result<QueueStats, QueueError> {
-        let replica = Arc::clone(&self.shared.served()?.replica);
+        let replica = Arc::clone(self.shared.reads()?);
         let own = Arc::clone(&replica);
         replica.read(move |connection| store::stats(connection, &own.time)).await
     }

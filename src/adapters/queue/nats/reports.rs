@@ -46,8 +46,9 @@ impl Reports {
         if mark.session != self.session {
             return;
         }
-        let events = self.sent.lock().unwrap_or_else(PoisonError::into_inner).remove(&mark.write);
-        if let Some(events) = events {
+        // Held while it is reported: whoever sees it stored at the same time must not go on before it is counted.
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(events) = sent.remove(&mark.write) {
             self.events.committed(&events);
         }
     }
