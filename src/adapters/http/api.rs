@@ -9,11 +9,13 @@ use poem_openapi::{
 };
 
 use super::{
-    answers::{Accepted, Removed},
+    answers::{Accepted, Found, Removed},
     metrics_page::{MetricsPage, page},
-    parameters::{Cursor, Limit, Parameter, Prefer},
+    parameters::{Cursor, Limit, Parameter},
+    prefer::Prefer,
     problem::ApiError,
     security::{Scope, Verified},
+    waits::Waits,
     wire::{Alive, Body, Job, JobPage, Json, NewJob, NewRetry, Readiness, Report, Stats, Worker, WorkerList},
 };
 use crate::{
@@ -33,6 +35,7 @@ pub(super) struct Api {
     pub(super) workers: Arc<dyn Workers>,
     pub(super) health: Arc<dyn Health>,
     pub(super) scrape: Option<Arc<dyn Scrape>>,
+    pub(super) waits: Arc<Waits>,
 }
 
 #[OpenApi]
@@ -56,7 +59,9 @@ impl Api {
         let NewJob { operation, target, timeout_seconds, deadline_seconds } = body.0;
         let idempotency_key = idempotency_key.0.map(|key| key.0);
         let request = JobRequest { operation, target, timeout_seconds, deadline_seconds, idempotency_key };
-        Ok(self.jobs.submit(caller.0, request, prefer.wait).await?.into())
+        let wait = self.waits.begin(&caller.0, prefer.wait.unwrap_or_default());
+        let submitted = self.jobs.submit(caller.0, request, wait.time).await?;
+        Ok(Accepted::of(submitted, prefer.applied().filter(|_| wait.granted)))
     }
 
     /// List jobs, newest first
@@ -99,14 +104,16 @@ impl Api {
     #[oai(path = "/api/v1/jobs/:id", method = "get", operation_id = "get_job")]
     async fn job(
         &self,
-        #[oai(scope = "Scope::Read")] _caller: Verified,
+        #[oai(scope = "Scope::Read")] caller: Verified,
         /// The job
         id: Path<Parameter<JobId>>,
         /// `wait=N` holds the answer until the job has ended or N seconds, at most 60, have passed (RFC 7240).
         #[oai(name = "Prefer")]
         prefer: Header<Prefer>,
-    ) -> Result<Json<Job>, ApiError> {
-        Ok(Json(self.jobs.job(id.0.0, prefer.wait).await?.into()))
+    ) -> Result<Found, ApiError> {
+        let wait = self.waits.begin(&caller.0, prefer.wait.unwrap_or_default());
+        let job = self.jobs.job(id.0.0, wait.time).await?;
+        Ok(Found::Job(Json(job.into()), prefer.applied().filter(|_| wait.granted)))
     }
 
     /// Delete a job that has ended
@@ -135,7 +142,7 @@ impl Api {
     ) -> Result<Accepted, ApiError> {
         let idempotency_key = idempotency_key.0.map(|key| key.0);
         let request = RetryRequest { id: id.0.0, target: body.0.target, idempotency_key };
-        Ok(self.jobs.retry(caller.0, request).await?.into())
+        Ok(Accepted::of(self.jobs.retry(caller.0, request).await?, None))
     }
 
     /// Cancel a job

@@ -21,6 +21,7 @@ use super::{
     routes::{METRICS, PAGES, id_of, paths, pattern, template},
     settings::HttpSettings,
     static_page::StaticPage,
+    waits::Waits,
     wire::{Alive, Json},
 };
 use crate::ports::{
@@ -53,9 +54,10 @@ pub fn api(settings: &HttpSettings, parts: HttpParts) -> App {
     let HttpParts { jobs, workers, health, scrape, metrics, authenticator } = parts;
     let shared = Shared::new(settings.clone(), Some(authenticator), metrics.clone());
     let with_metrics = scrape.is_some();
-    let nodes = NodeApi { jobs: Arc::clone(&jobs) };
-    let guarded =
-        Guarded { api: (Api { jobs, workers, health, scrape }, nodes), shared: Arc::clone(&shared), with_metrics };
+    let waits = Waits::new(settings, metrics.clone());
+    let nodes = NodeApi { jobs: Arc::clone(&jobs), waits: Arc::clone(&waits) };
+    let api = Api { jobs, workers, health, scrape, waits };
+    let guarded = Guarded { api: (api, nodes), shared: Arc::clone(&shared), with_metrics };
 
     let document = document(settings);
     let pages = [

@@ -19,6 +19,7 @@ use super::{
     request_id::RequestId,
     routes::{METRICS, id_of, parameters, pattern, routes, template},
     security::{scope, unauthorized, verify},
+    serve::NoBodyRead,
     settings::HttpSettings,
     visit::{Panicked, Visit},
     waiting::Waiting,
@@ -86,9 +87,12 @@ impl<T: OpenApi> OpenApi for Guarded<T> {
                 if let Some(endpoint) = endpoints.remove(&operation.method) {
                     let in_header =
                         operation.params.iter().filter(|parameter| parameter.in_type == MetaParamIn::Header);
-                    let headers = in_header.map(|parameter| parameter.name.clone()).collect();
-                    let endpoint =
-                        Guard::new(&self.shared, &served, scope, headers, Waiting::of(operation)).around(endpoint);
+                    // What is not understood of preferences is ignored.
+                    let strict = in_header.filter(|parameter| parameter.name != "Prefer");
+                    let headers = strict.map(|parameter| parameter.name.clone()).collect();
+                    let reads_body = operation.request.is_some();
+                    let guard = Guard::new(&self.shared, &served, scope, headers, Waiting::of(operation));
+                    let endpoint = Guard { reads_body, ..guard }.around(endpoint);
                     table.entry(pattern(&served)).or_default().insert(operation.method.clone(), endpoint);
                 }
             }
@@ -107,10 +111,12 @@ pub(super) struct Guard {
     headers: Vec<String>,
     scope: Option<Scope>,
     waits: Waiting,
+    /// Whether the handler reads a body.
+    reads_body: bool,
 }
 
 impl Guard {
-    /// The guard of a route.
+    /// The guard of a route that reads no body.
     pub(super) fn new(
         shared: &Arc<Shared>,
         template: &str,
@@ -119,7 +125,15 @@ impl Guard {
         waits: Waiting,
     ) -> Self {
         let route = id_of(&shared.routes, template);
-        Self { shared: Arc::clone(shared), route, parameters: parameters(template), headers, scope, waits }
+        Self {
+            shared: Arc::clone(shared),
+            route,
+            parameters: parameters(template),
+            headers,
+            scope,
+            waits,
+            reads_body: false,
+        }
     }
 
     /// The guard of a page that anybody may read.
@@ -155,8 +169,12 @@ impl<E: Endpoint<Output = Response>> GuardedEndpoint<E> {
         if let Some(name) = self.guard.headers.iter().find(|name| !text(name)) {
             return Err(ApiError::field(StatusCode::BAD_REQUEST, name, "expected visible ASCII characters"));
         }
-        let body = read_body(&mut request, shared.settings.body_limit).await?;
-        request.set_body(body);
+        if self.guard.reads_body {
+            let body = read_body(&mut request, shared.settings.body_limit).await?;
+            request.set_body(body);
+        } else {
+            drop(request.take_body());
+        }
         self.endpoint.call(request).await.map_err(|error| {
             let refused = refusal(error, &self.guard.parameters);
             // The route was allowed, and its operation was not.
@@ -165,6 +183,14 @@ impl<E: Endpoint<Output = Response>> GuardedEndpoint<E> {
             }
             refused
         })
+    }
+
+    /// Tells the connection what to do with a body that came all the same.
+    fn mark(&self, mut response: Response) -> Response {
+        if !self.guard.reads_body {
+            response.extensions_mut().insert(NoBodyRead);
+        }
+        response
     }
 
     fn reject(&self, error: AuthError) {
@@ -186,14 +212,14 @@ impl<E: Endpoint<Output = Response>> Endpoint for GuardedEndpoint<E> {
         let refused = match AssertUnwindSafe(self.answer(request)).catch_unwind().await {
             Ok(Ok(mut response)) => match response.extensions_mut().remove::<ApiError>() {
                 Some(error) => error,
-                None => return Ok(response),
+                None => return Ok(self.mark(response)),
             },
             Ok(Err(error)) => error,
             Err(_) => {
                 tracing::error!(request_id = id.as_str(), "a handler panicked");
                 let mut response = ApiError::internal().into_problem(&id);
                 response.extensions_mut().insert(Panicked);
-                return Ok(response);
+                return Ok(self.mark(response));
             }
         };
         let (request_id, status) = (id.as_str(), refused.status().as_u16());
@@ -207,7 +233,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for GuardedEndpoint<E> {
             }
             _ => {}
         }
-        Ok(refused.into_problem(&id))
+        Ok(self.mark(refused.into_problem(&id)))
     }
 }
 

@@ -13,6 +13,7 @@ mod guarded;
 mod metrics_page;
 mod node_api;
 mod parameters;
+mod prefer;
 mod problem;
 mod request_id;
 mod routes;
@@ -22,13 +23,13 @@ mod settings;
 mod static_page;
 #[cfg(test)]
 mod tests;
-mod unread_body;
 mod visit;
 mod waiting;
+mod waits;
 mod wire;
 
 pub use app::{App, HttpParts, WorkerHttpParts, api, metrics_only, worker_pages};
 pub use document::{document, to_yaml};
 pub use routes::routes;
-pub use serve::{ServeLimits, serve};
+pub use serve::{DescriptorRoom, ServeLimits, serve};
 pub use settings::HttpSettings;

@@ -14,6 +14,7 @@ use super::{
     parameters::{Parameter, Wait},
     problem::ApiError,
     security::{Scope, Verified},
+    waits::Waits,
     wire::{Body, DnsChangeBody},
 };
 use crate::{
@@ -31,6 +32,7 @@ use crate::{
 /// The typed calls over the driving port of jobs.
 pub(super) struct NodeApi {
     pub(super) jobs: Arc<dyn Jobs>,
+    pub(super) waits: Arc<Waits>,
 }
 
 impl NodeApi {
@@ -42,9 +44,9 @@ impl NodeApi {
         wait: Query<Option<Parameter<Wait>>>,
         idempotency_key: Option<IdempotencyKey>,
     ) -> Result<NodeAnswer<O>, ApiError> {
-        let wait = wait.0.map_or_else(Wait::default, |wait| wait.0);
+        let wait = self.waits.begin(&caller, wait.0.map_or_else(Wait::default, |wait| wait.0).0);
         let request = JobRequest { operation, target, timeout_seconds: None, deadline_seconds: None, idempotency_key };
-        Ok(self.jobs.submit(caller, request, wait.0).await?.into())
+        Ok(self.jobs.submit(caller, request, wait.time).await?.into())
     }
 
     async fn read<O: Spec>(

@@ -19,7 +19,8 @@ use crate::{
         clock::{SystemClock, UuidJobIds},
         executor::{HostExecutor, HostExecutorConfig},
         http::{
-            App, HttpParts, HttpSettings, ServeLimits, WorkerHttpParts, api, metrics_only, routes, serve, worker_pages,
+            App, DescriptorRoom, HttpParts, HttpSettings, ServeLimits, WorkerHttpParts, api, metrics_only, routes,
+            serve, worker_pages,
         },
     },
     app::{
@@ -99,12 +100,15 @@ impl Server {
                 }
             }
         }
-        let mut serve_on = |listener: TcpListener, app: App| {
-            tasks.spawn(serve(listener, app, ServeLimits::default(), stopping.clone()));
+        let mut room = DescriptorRoom::of_process();
+        let mut serve_on = |listener: TcpListener, app: App, connections: usize| {
+            let limits = ServeLimits { connections, ..serve_limits(settings) };
+            tasks.spawn(serve(listener, app, limits, http_metrics.clone(), stopping.clone()));
         };
         let mut on_main = scrape.clone();
         if let (Some(listener), Some(scrape)) = (page, on_main.take_if(|_| addresses.is_apart())) {
-            serve_on(listener, metrics_only(&http, scrape, http_metrics.clone()));
+            let connections = room.take_part(PAGE_CONNECTIONS);
+            serve_on(listener, metrics_only(&http, scrape, http_metrics.clone()), connections);
         }
         let app = match authenticator {
             None => worker_pages(
@@ -112,7 +116,7 @@ impl Server {
                 WorkerHttpParts {
                     health: Arc::new(HealthService::of_worker(Arc::clone(&queue.jobs), membership, scrape, VERSION)),
                     scrape: on_main,
-                    metrics: http_metrics,
+                    metrics: http_metrics.clone(),
                 },
             ),
             Some(authenticator) => {
@@ -130,13 +134,13 @@ impl Server {
                     workers: Arc::new(WorkersService::new(Arc::clone(&registry))),
                     health: Arc::new(HealthService::with_fleet(jobs, registry, scrape, VERSION)),
                     scrape: on_main,
-                    metrics: http_metrics,
+                    metrics: http_metrics.clone(),
                     authenticator,
                 };
                 api(&http, parts)
             }
         };
-        serve_on(main, app);
+        serve_on(main, app, room.take(settings.api.server.limits.connections));
         Ok(Self { addresses, queue, tasks })
     }
 
@@ -168,6 +172,9 @@ impl Server {
         ended
     }
 }
+
+/// Connections of a listener that only serves the metrics page: scrapers are few.
+const PAGE_CONNECTIONS: usize = 256;
 
 /// The version of the program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -220,6 +227,19 @@ fn http_settings(settings: &Settings, own_listener: Option<&Addresses>) -> HttpS
         metrics_path: settings.telemetry.metrics.path.clone(),
         metrics_listen: own_listener.and_then(|addresses| Some(addresses.metrics.as_ref()?.0)),
         body_limit: usize::try_from(server.limits.body).unwrap_or(usize::MAX),
+        waits: server.limits.waits,
+        waits_per_subject: server.limits.waits_per_subject,
         allow_origins: server.security.cors.allow_origins.clone(),
+    }
+}
+
+/// What a listener allows, but for its number of connections.
+fn serve_limits(settings: &Settings) -> ServeLimits {
+    let limits = &settings.api.server.limits;
+    ServeLimits {
+        head_time: limits.head_time,
+        idle_time: limits.idle_time,
+        answer_time: limits.answer_time,
+        ..ServeLimits::default()
     }
 }

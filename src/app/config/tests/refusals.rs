@@ -24,6 +24,10 @@ const REFUSED: &[Refused] = &[
     ("api.server.port", &WHOLE, &["expected a whole number from 0 to 65535"]),
     ("api.server.port", &["65536", "\"\""], &["0 to 65535"]),
     ("api.server.limits.body", &["1023", "65MiB", "1", "big", "-1", "1MiBs", "true"], &["1KiB to 64MiB", "512KiB"]),
+    ("api.server.limits.connections", &["15", "1000001", "-1", "many"], &["a whole number from 16 to 1000000"]),
+    ("api.server.limits.waits", &["1000001", "-1"], &["a whole number from 0 to 1000000"]),
+    ("api.server.limits.idle_time", &["75", "999ms", "25h"], &["a duration from 1s to 24h"]),
+    ("api.server.limits.head_time", &["0s", "61m"], &["a duration from 1s to 1h"]),
     ("job.queue.backend", &["redis", "Embedded", "NATS"], &["expected embedded or nats"]),
     (
         "job.queue.nats.url",
