@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use poem::{Request, http::StatusCode};
+use poem::Request;
 use poem_openapi::{
     OpenApi,
     param::{Header, Path, Query},
@@ -14,6 +14,7 @@ use super::{
     parameters::{Cursor, Limit, Parameter},
     prefer::Prefer,
     problem::ApiError,
+    problem_kind::ProblemKind,
     security::{Scope, Verified},
     waits::Waits,
     wire::{Alive, Body, Job, JobPage, Json, NewJob, NewRetry, Readiness, Report, Stats, Worker, WorkerList},
@@ -210,7 +211,7 @@ impl Api {
     async fn metrics(&self, request: &Request) -> Result<MetricsPage, ApiError> {
         match &self.scrape {
             Some(scrape) => page(&**scrape, request).await,
-            None => Err(ApiError::new(StatusCode::NOT_FOUND, "metrics are not served here")),
+            None => Err(ApiError::new(ProblemKind::NoMetrics, "metrics are not served here")),
         }
     }
 }
@@ -223,6 +224,6 @@ pub(super) async fn readiness(health: &dyn Health) -> Result<Json<Readiness>, Ap
     }
     let down = readiness.components.into_iter().filter(|component| !component.up);
     let errors = down.map(|component| FieldError::new(component.name, component.message.unwrap_or_default()));
-    let refused = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "a component does not work");
+    let refused = ApiError::new(ProblemKind::NotReady, "a component does not work");
     Err(refused.with_errors(errors.collect()))
 }

@@ -171,7 +171,7 @@ impl NodeApi {
         wait: Query<Option<Parameter<Wait>>>,
         body: Body<DnsChangeBody>,
     ) -> Result<NodeAnswer<NetworkDnsUpdate>, ApiError> {
-        let change = body.0.of(&interface.0.0)?;
+        let change = body.0.of(interface.0.0);
         self.ask(caller.0, target.0.0, Operation::NetworkDnsUpdate(change), wait, None).await
     }
 

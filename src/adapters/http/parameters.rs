@@ -12,6 +12,9 @@ use crate::domain::{Hostname, IdempotencyKey, InterfaceName, JobId, JobStatus, O
 /// Longest time that a request may ask to wait.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
+/// What is wrong with a parameter that is given several times.
+pub(super) const TWICE: &str = "it is there more than once";
+
 /// A value that can be read from text.
 pub(super) trait Word: Sized + Send + Sync {
     /// Its schema.
@@ -57,7 +60,7 @@ impl<T: Word> ParseFromParameter for Parameter<T> {
         let mut values = values.into_iter();
         match (values.next(), values.next()) {
             (Some(value), None) => Self::parse_from_parameter(value.as_ref()),
-            (Some(_), Some(_)) => Err(ParseError::custom("it is there more than once")),
+            (Some(_), Some(_)) => Err(ParseError::custom(TWICE)),
             (None, _) => Err(ParseError::custom("it is missing")),
         }
     }

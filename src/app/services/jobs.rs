@@ -82,7 +82,7 @@ impl JobService {
             caller.subject,
             retried_from,
         )
-        .map_err(|error| JobsError::Invalid(vec![error]))?;
+        .map_err(JobsError::Target)?;
         let effect = job.operation.kind().effect();
         let stored = self.parts.queue.submit(Submission { job, effect, idempotency }).await;
         found_or_made(stored.map_err(|error| self.failed(&error, Some(id)))?)
@@ -163,9 +163,7 @@ fn found_or_made(stored: Stored) -> Result<Submitted, JobsError> {
 /// The reason under which a refused request is counted; a replayed one was counted when it was accepted.
 fn rejection(error: &JobsError) -> Option<RejectionReason> {
     match error {
-        JobsError::Invalid(errors) if errors.iter().any(|error| error.field == "target") => {
-            Some(RejectionReason::Target)
-        }
+        JobsError::Target(_) => Some(RejectionReason::Target),
         JobsError::Invalid(_) => Some(RejectionReason::Invalid),
         JobsError::Forbidden(_) => Some(RejectionReason::Scope),
         JobsError::KeyReused => Some(RejectionReason::KeyReused),

@@ -9,7 +9,7 @@ use super::{JobService, JobServiceParts};
 use crate::{
     domain::{
         Caller, Defaults, Effect, Idempotency, InstanceId, Job, JobId, JobStatus, JobSummary, Labels, NewJob,
-        Operation, OperationKind, Scope, Slot, Target, Worker, WorkerState,
+        Operation, OperationKind, Scope, Slot, Target, TargetError, Worker, WorkerState,
     },
     ports::{
         driven::{
@@ -151,7 +151,7 @@ async fn a_label_becomes_one_execution_for_each_matching_host() {
 async fn a_target_that_matches_nothing_stores_nothing_and_is_counted() {
     let (service, _stop) = service(MockJobQueue::new(), refusing(RejectionReason::Target));
     let refused = service.submit(caller(Scope::Write), request("group:mail"), Duration::ZERO).await;
-    assert!(matches!(refused, Err(JobsError::Invalid(errors)) if errors[0].field == "target"));
+    assert!(matches!(refused, Err(JobsError::Target(TargetError::NoMatch))));
 }
 
 #[tokio::test]

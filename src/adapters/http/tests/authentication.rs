@@ -133,8 +133,8 @@ async fn the_role_that_an_operation_states_is_the_one_that_it_needs() {
             }
             // Nobody is asked anything.
             let answer = right(&method, &path).token(held.as_str()).to(&Scene::new().app()).await;
-            let detail = answer.problem().detail;
-            assert_eq!((answer.status, detail.as_str()), (403, "the token's role is not enough"), "{method} {path}");
+            let expected = (403, format!("the route needs the role `{role}`"));
+            assert_eq!((answer.status, answer.problem().detail), expected, "{method} {path}");
         }
         let answer = right(&method, &path).to(&Scene::new().app()).await;
         assert_eq!((answer.status, answer.problem().detail.as_str()), (401, "no bearer token"), "{method} {path}");
@@ -193,7 +193,7 @@ async fn an_operation_that_needs_a_larger_role_than_its_route_is_403_and_counted
     let app = scene.app();
     for path in ["/api/v1/jobs", "/api/v1/jobs/{id}/retry"] {
         let answer = right("post", path).token("write").to(&app).await;
-        assert_eq!((answer.status, answer.problem().detail.as_str()), (403, "the operation needs the role admin"));
+        assert_eq!((answer.status, answer.problem().detail.as_str()), (403, "the operation needs the role `admin`"));
         assert_eq!(record.rejected(), [AuthError::Scope], "{path}");
     }
 }

@@ -120,3 +120,65 @@ async fn a_header_that_is_no_text_is_refused_rather_than_overlooked() {
         refused(second, name, words, name).await;
     }
 }
+
+#[tokio::test]
+async fn a_query_parameter_that_a_route_does_not_know_is_refused_on_every_route() {
+    let job = format!("/api/v1/jobs/{ID}");
+    let list = "one of status, operation, target, worker, limit, cursor";
+    let app = Scene::new().app();
+    for (request, expected) in [
+        (get("/api/v1/jobs?stauts=failed"), list),
+        (post("/api/v1/jobs?stauts=failed").json(SUBMIT), "none"),
+        (get("/api/v1/jobs/stats?stauts=failed"), "none"),
+        (get(&format!("{job}?stauts=failed")), "none"),
+        (call("DELETE", &format!("{job}?stauts=failed")).token("write"), "none"),
+        (post(&format!("{job}/retry?stauts=failed")), "none"),
+        (post(&format!("{job}/cancel?stauts=failed")), "none"),
+        (get("/api/v1/workers?stauts"), "none"),
+        (post("/api/v1/workers/web-01/drain?stauts=1"), "none"),
+        (get("/api/v1/nodes/_any/os?stauts=1"), "wait"),
+        (call("GET", "/health?stauts=1"), "none"),
+        (call("GET", "/health/ready?stauts=1"), "none"),
+        (get("/health/status?stauts=1"), "none"),
+        (call("GET", "/openapi.json?stauts=1"), "none"),
+        (call("GET", "/docs?stauts=1"), "none"),
+        (call("GET", "/?stauts=1"), "none"),
+    ] {
+        let shown = format!("{request:?}");
+        let answer = request.to(&app).await;
+        let problem = answer.problem();
+        let message = format!("unknown query parameter, expected {expected}");
+        assert_eq!((answer.status, problem.field()), (422, ("stauts", message.as_str())), "{shown}");
+    }
+    // A name that could not be one of ours is not repeated.
+    for query in ["Sta%20tus=1", "%ff=1", "=1", "a.b=1"] {
+        let answer = get(&format!("/api/v1/jobs?{query}")).to(&app).await;
+        assert_eq!((answer.status, answer.problem().field().0), (422, "query"), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn all_mistakes_of_a_request_are_named_together() {
+    let app = Scene::new().app();
+    let fields = |answer: &super::call::Answer| {
+        let errors = answer.problem().errors.into_iter();
+        errors.map(|(field, _)| field).collect::<Vec<_>>().join(" ")
+    };
+    for (request, status, expected) in [
+        (get("/api/v1/jobs?limit=0&status=nope&cursor=x"), 400, "limit status cursor"),
+        (get("/api/v1/jobs?limit=0&stauts=nope&limit=1&worker=a_b"), 422, "limit stauts worker"),
+        (get("/api/v1/nodes/a_b/os?wait=61"), 400, "target wait"),
+        (post("/api/v1/nodes/a_b/network/ping?wait=61").json(r#"{"count":21}"#), 422, "target wait count address"),
+        (post("/api/v1/nodes/_any/network/ping?wait=61").json("{"), 400, "wait body"),
+        (post("/api/v1/nodes/_any/network/ping?wait=61").bytes("text/plain", "{}"), 400, "wait body"),
+        (post("/api/v1/jobs").header("idempotency-key", "a b").json("{}"), 422, "Idempotency-Key operation target"),
+        (post("/api/v1/jobs/x/retry?y=1").json(r#"{"target":5}"#), 422, "id y target"),
+    ] {
+        let shown = format!("{request:?}");
+        let answer = request.to(&app).await;
+        assert_eq!((answer.status, fields(&answer).as_str()), (status, expected), "{shown}");
+    }
+    let many = (0..1000).map(|number| format!("a{number}=1")).collect::<Vec<_>>().join("&");
+    let answer = get(&format!("/api/v1/jobs?{many}")).to(&app).await;
+    assert_eq!((answer.status, answer.problem().errors.len()), (422, 32), "a problem does not grow with the request");
+}

@@ -113,6 +113,7 @@ fn additional(
 fn wrong_format(format: &str, value: &Value) -> Option<String> {
     let right = value.as_str().is_none_or(|text| match format {
         "date-time" => text.ends_with('Z') && text.parse::<jiff::Timestamp>().is_ok(),
+        "uri" => text.split_once(':').is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty()),
         "uuid" => text.len() == 36 && uuid::Uuid::try_parse(text).is_ok(),
         _ => panic!("a format that is not known here: {format}"),
     });
