@@ -41,7 +41,7 @@ pub(super) fn run(command: &TokenValidate, process: &mut Process<'_>) -> Result<
         process.stdin.take(LONGEST).read_to_string(&mut token)?;
         token
     };
-    let described = describe(&key, token.trim());
+    let described = describe(&key, token.trim(), settings.api.server.security.clock_skew);
     match (&described, command.output) {
         (Ok(info), ReportFormat::Text) => writeln!(
             process.stdout,

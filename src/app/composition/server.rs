@@ -65,7 +65,10 @@ impl Server {
         let metrics = Metrics::choose(&settings.telemetry.metrics, routes(&http), info(settings), env)?;
         let authenticator: Option<Arc<dyn Authenticator>> = match role {
             Role::Worker => None,
-            Role::Whole | Role::Api => Some(Arc::new(JwtAuthenticator::new(&signing_key(settings, load_or_create)?))),
+            Role::Whole | Role::Api => {
+                let key = signing_key(settings, load_or_create)?;
+                Some(Arc::new(JwtAuthenticator::new(&key, settings.api.server.security.clock_skew)))
+            }
         };
         let mut stop = stopping.clone();
         let queue = tokio::select! {

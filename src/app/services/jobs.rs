@@ -175,14 +175,15 @@ fn rejection(error: &JobsError) -> Option<RejectionReason> {
     }
 }
 
-/// The meaning of a request for a new job, without its formatting: what its idempotency key stands for.
+/// The meaning of a request for a new job, without its formatting and with all defaults: what its idempotency key stands
+/// for.
 #[derive(serde::Serialize)]
 struct CanonicalRequest<'a> {
     operation: &'static str,
     data: Option<Box<RawValue>>,
     target: &'a Target,
-    timeout_seconds: Option<u64>,
-    deadline_seconds: Option<u64>,
+    timeout_ms: u128,
+    deadline_ms: u128,
 }
 
 /// The meaning of a request to repeat a job.
@@ -223,8 +224,8 @@ impl Jobs for JobService {
                 operation: request.operation.kind().name(),
                 data: request.operation.data().map_err(unwritable)?,
                 target: &request.target,
-                timeout_seconds: request.timeout_seconds,
-                deadline_seconds: request.deadline_seconds,
+                timeout_ms: limits.timeout.as_millis(),
+                deadline_ms: limits.deadline.as_millis(),
             };
             let idempotency = idempotency(&caller, request.idempotency_key, &canonical)?;
             let JobRequest { operation, target, .. } = request;

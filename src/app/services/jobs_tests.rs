@@ -211,6 +211,12 @@ async fn a_repeated_request_is_found_before_its_target_is_resolved() {
     assert_eq!(asked, fingerprint_of(with_key("group:mail", None)).await);
     assert_ne!(asked, fingerprint_of(with_key("group:web", None)).await);
     assert_ne!(asked, fingerprint_of(with_key("group:mail", Some(3))).await);
+    // The defaults, written out, make no other request.
+    let written_out = JobRequest {
+        deadline_seconds: Some(DEFAULTS.deadline.as_secs()),
+        ..with_key("group:mail", Some(DEFAULTS.timeout.as_secs()))
+    };
+    assert_eq!(asked, fingerprint_of(written_out).await);
 }
 
 #[tokio::test]

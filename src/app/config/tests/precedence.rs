@@ -20,6 +20,7 @@ fn without_anything_the_documented_defaults_apply() {
     let times = [limits.head_time, limits.idle_time, limits.answer_time];
     assert_eq!(times, [10, 75, 30].map(Duration::from_secs));
     assert_eq!(settings.api.server.security.signing_key, None);
+    assert_eq!(settings.api.server.security.clock_skew, Duration::from_secs(30));
     assert!(settings.api.server.security.cors.allow_origins.is_empty());
     assert_eq!(settings.job.queue.backend, QueueBackend::Embedded);
     assert_eq!(settings.job.queue.durability, Durability::PowerLoss);

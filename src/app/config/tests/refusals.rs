@@ -28,6 +28,7 @@ const REFUSED: &[Refused] = &[
     ("api.server.limits.waits", &["1000001", "-1"], &["a whole number from 0 to 1000000"]),
     ("api.server.limits.idle_time", &["75", "999ms", "25h"], &["a duration from 1s to 24h"]),
     ("api.server.limits.head_time", &["0s", "61m"], &["a duration from 1s to 1h"]),
+    ("api.server.security.clock_skew", &["30", "11m"], &["a duration from 0s to 10m"]),
     ("job.queue.backend", &["redis", "Embedded", "NATS"], &["expected embedded or nats"]),
     (
         "job.queue.nats.url",
@@ -167,7 +168,7 @@ fn unknown_keys_are_named_with_those_that_exist_and_their_values_are_never_shown
         ("job: {queue: {nats: {uri: hunter2}}}", "unknown key `job.queue.nats.uri`"),
         ("job: {queue: {nats: {url: 'nats://ops:hunter2@a:1'}}}", "user and password have keys of their own"),
         ("job: {queue: {nats: {password: hunter2}}}", "`job.queue.nats.user`"),
-        ("api: {server: {security: hunter2}}", "expected a section with `signing_key`, `cors`"),
+        ("api: {server: {security: hunter2}}", "expected a section with `signing_key`, `clock_skew`, `cors`"),
         ("api: {server: {security: {signing_key: [hunter2]}}}", "expected one value"),
         ("<<: {a: hunter2}", "unknown key `<<`"),
         ("1: hunter2", "unknown key `1`"),
