@@ -63,6 +63,8 @@ impl NodeApi {
 #[OpenApi]
 impl NodeApi {
     /// The names and labels of hosts
+    ///
+    /// Runs `node.hostname.get`.
     #[oai(path = "/api/v1/nodes/:target/hostname", method = "get", operation_id = "get_node_hostname")]
     async fn hostname(
         &self,
@@ -76,6 +78,8 @@ impl NodeApi {
     }
 
     /// Everything about hosts at once
+    ///
+    /// Runs `node.status.get`. A part that cannot be read is absent and named in `errors`.
     #[oai(path = "/api/v1/nodes/:target/status", method = "get", operation_id = "get_node_status")]
     async fn status(
         &self,
@@ -89,6 +93,8 @@ impl NodeApi {
     }
 
     /// How long hosts have been up
+    ///
+    /// Runs `node.uptime.get`.
     #[oai(path = "/api/v1/nodes/:target/uptime", method = "get", operation_id = "get_node_uptime")]
     async fn uptime(
         &self,
@@ -102,6 +108,8 @@ impl NodeApi {
     }
 
     /// The operating systems of hosts
+    ///
+    /// Runs `node.os.get`.
     #[oai(path = "/api/v1/nodes/:target/os", method = "get", operation_id = "get_node_os")]
     async fn os(
         &self,
@@ -115,6 +123,8 @@ impl NodeApi {
     }
 
     /// The load of hosts
+    ///
+    /// Runs `node.load.get`.
     #[oai(path = "/api/v1/nodes/:target/load", method = "get", operation_id = "get_node_load")]
     async fn load(
         &self,
@@ -128,6 +138,8 @@ impl NodeApi {
     }
 
     /// The memory of hosts
+    ///
+    /// Runs `node.memory.get`.
     #[oai(path = "/api/v1/nodes/:target/memory", method = "get", operation_id = "get_node_memory")]
     async fn memory(
         &self,
@@ -141,6 +153,8 @@ impl NodeApi {
     }
 
     /// The name servers and search domains of an interface
+    ///
+    /// Runs `network.dns.get`.
     #[oai(path = "/api/v1/nodes/:target/network/dns/:interface", method = "get", operation_id = "get_dns")]
     async fn dns(
         &self,
@@ -176,6 +190,8 @@ impl NodeApi {
     }
 
     /// Ask an address for echoes
+    ///
+    /// Runs `network.ping`: ICMP echo requests from every host of the target.
     #[oai(path = "/api/v1/nodes/:target/network/ping", method = "post", operation_id = "ping")]
     async fn ping(
         &self,
@@ -214,6 +230,8 @@ impl NodeApi {
     }
 
     /// The filesystems of hosts
+    ///
+    /// Runs `node.disk.get`. Pseudo filesystems are left out.
     #[oai(path = "/api/v1/nodes/:target/disk", method = "get", operation_id = "get_node_disk")]
     async fn disk(
         &self,

@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use serde_json::Value;
-
 use super::{
     call::{Call, call},
     record::Record,
@@ -57,7 +55,7 @@ fn documented() -> BTreeMap<(String, String), Option<Scope>> {
     let mut found = BTreeMap::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
         for (method, operation) in item.as_object().expect("operations") {
-            let stated = operation.get("security").and_then(Value::as_array);
+            let stated = operation["security"].as_array().filter(|schemes| !schemes.is_empty());
             let role = stated.map(|schemes| {
                 let [scheme] = &schemes[..] else { panic!("{method} {path}: {schemes:?}") };
                 let [role] = &scheme["bearer"].as_array().expect("scopes")[..] else {
