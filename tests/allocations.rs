@@ -13,7 +13,7 @@ use osapi::{
     adapters::metrics::{NoopMetrics, OtelConfig, OtelMetrics},
     domain::{ExecutionStatus, JobStatus, OperationKind},
     ports::driven::{
-        AuthError, Durability, HttpEnd, HttpMethod, HttpMetrics, MetricsExposition, MetricsPort, QueueInfo,
+        AuthError, Durability, HttpEnd, HttpMethod, HttpMetrics, Limit, MetricsExposition, MetricsPort, QueueInfo,
         QueueOperation, QueueOutcome, RejectionReason, Route, RouteId, ScrapeEnd,
     },
 };
@@ -92,6 +92,7 @@ fn request_events(metrics: &OtelMetrics) {
         metrics.request_stopped(method);
     }
     metrics.auth_rejected(AuthError::Expired);
+    metrics.limit_reached(Limit::Connections);
     metrics.scrape_started();
     metrics.scrape_answered(ScrapeEnd::Served);
     metrics.scrape_stopped();

@@ -5,8 +5,8 @@ use std::{fmt, time::Duration};
 use jiff::Timestamp;
 
 use super::{
-    Execution, FieldError, Hostname, JobId, JobStatus, Operation, OperationKind, Target, TargetError, TimeLimits,
-    TimelineEntry, Worker,
+    Execution, Hostname, JobId, JobStatus, Operation, OperationKind, Target, TargetError, TimeLimits, TimelineEntry,
+    Worker,
 };
 
 /// Where an execution of a new job belongs.
@@ -54,7 +54,7 @@ impl NewJob {
     /// Accepts a request: resolves the target among the connected `workers`.
     ///
     /// # Errors
-    /// The field `target` when it cannot be served now.
+    /// When the target cannot be served now.
     #[expect(clippy::too_many_arguments, reason = "each is one independent fact about the request")]
     pub fn accept(
         id: JobId,
@@ -65,10 +65,8 @@ impl NewJob {
         max_attempts: u32,
         created_by: String,
         retried_from: Option<JobId>,
-    ) -> Result<Self, FieldError> {
-        let slots = target
-            .resolve(operation.kind(), workers)
-            .map_err(|error: TargetError| FieldError::new("target", error.to_string()))?;
+    ) -> Result<Self, TargetError> {
+        let slots = target.resolve(operation.kind(), workers)?;
         Ok(Self {
             id,
             operation,

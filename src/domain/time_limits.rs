@@ -42,6 +42,14 @@ fn in_range(
     }
 }
 
+/// Every limit that is out of its range, in seconds.
+#[must_use]
+pub fn out_of_ranges(timeout_seconds: Option<u64>, deadline_seconds: Option<u64>) -> Vec<FieldError> {
+    let timeout = in_range("timeout_seconds", timeout_seconds, &TIMEOUT_SECONDS, Duration::ZERO);
+    let deadline = in_range("deadline_seconds", deadline_seconds, &DEADLINE_SECONDS, Duration::ZERO);
+    timeout.err().into_iter().chain(deadline.err()).collect()
+}
+
 impl TimeLimits {
     /// The limits of a request: what it asks for, in seconds, completed by `defaults`.
     ///

@@ -1,5 +1,7 @@
 //! Verifies tokens.
 
+use std::time::Duration;
+
 use jsonwebtoken::{DecodingKey, Validation};
 
 use super::token::{validation, verified};
@@ -15,10 +17,10 @@ pub struct JwtAuthenticator {
 }
 
 impl JwtAuthenticator {
-    /// Verifies with this key.
+    /// Verifies with this key. The clock of the issuer may be ahead by `clock_skew`.
     #[must_use]
-    pub fn new(key: &[u8]) -> Self {
-        Self { key: DecodingKey::from_secret(key), validation: validation() }
+    pub fn new(key: &[u8], clock_skew: Duration) -> Self {
+        Self { key: DecodingKey::from_secret(key), validation: validation(clock_skew) }
     }
 }
 

@@ -13,18 +13,49 @@ use crate::{
 pub(super) enum Accepted {
     /// Accepted: it is durable.
     #[oai(status = 201)]
-    Created(Json<Job>, #[oai(header = "Location")] String),
+    Created(
+        Json<Job>,
+        #[oai(header = "Location")] String,
+        /// The preference that was honoured.
+        #[oai(header = "Preference-Applied")]
+        Option<String>,
+    ),
     /// The same request made this job before.
     #[oai(status = 200)]
-    Replayed(Json<Job>, #[oai(header = "Location")] String, #[oai(header = "Idempotency-Replayed")] bool),
+    Replayed(
+        Json<Job>,
+        #[oai(header = "Location")] String,
+        #[oai(header = "Idempotency-Replayed")] bool,
+        /// The preference that was honoured.
+        #[oai(header = "Preference-Applied")]
+        Option<String>,
+    ),
 }
 
-impl From<driving::Submitted> for Accepted {
-    fn from(submitted: driving::Submitted) -> Self {
+impl Accepted {
+    /// The answer for a job, and the preference that was honoured.
+    pub(super) fn of(submitted: driving::Submitted, applied: Option<String>) -> Self {
         let location = location(&submitted.job);
         let job = Json(submitted.job.into());
-        if submitted.replayed { Self::Replayed(job, location, true) } else { Self::Created(job, location) }
+        if submitted.replayed {
+            Self::Replayed(job, location, true, applied)
+        } else {
+            Self::Created(job, location, applied)
+        }
     }
+}
+
+/// A job that was looked up.
+#[derive(ApiResponse)]
+pub(super) enum Found {
+    /// The job.
+    #[oai(status = 200)]
+    Job(
+        Json<Job>,
+        /// The preference that was honoured.
+        #[oai(header = "Preference-Applied")]
+        Option<String>,
+    ),
 }
 
 /// Where a job is.

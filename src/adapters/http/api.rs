@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
-use poem::{Request, http::StatusCode};
+use poem::Request;
 use poem_openapi::{
     OpenApi,
     param::{Header, Path, Query},
 };
 
 use super::{
-    answers::{Accepted, Removed},
+    answers::{Accepted, Found, Removed},
     metrics_page::{MetricsPage, page},
-    parameters::{Cursor, Limit, Parameter, Prefer},
+    parameters::{Cursor, Limit, Parameter},
+    prefer::Prefer,
     problem::ApiError,
+    problem_kind::ProblemKind,
     security::{Scope, Verified},
+    waits::Waits,
     wire::{Alive, Body, Job, JobPage, Json, NewJob, NewRetry, Readiness, Report, Stats, Worker, WorkerList},
 };
 use crate::{
@@ -33,6 +36,7 @@ pub(super) struct Api {
     pub(super) workers: Arc<dyn Workers>,
     pub(super) health: Arc<dyn Health>,
     pub(super) scrape: Option<Arc<dyn Scrape>>,
+    pub(super) waits: Arc<Waits>,
 }
 
 #[OpenApi]
@@ -56,10 +60,15 @@ impl Api {
         let NewJob { operation, target, timeout_seconds, deadline_seconds } = body.0;
         let idempotency_key = idempotency_key.0.map(|key| key.0);
         let request = JobRequest { operation, target, timeout_seconds, deadline_seconds, idempotency_key };
-        Ok(self.jobs.submit(caller.0, request, prefer.wait).await?.into())
+        let wait = self.waits.begin(&caller.0, prefer.wait.unwrap_or_default());
+        let submitted = self.jobs.submit(caller.0, request, wait.time).await?;
+        Ok(Accepted::of(submitted, prefer.applied().filter(|_| wait.granted)))
     }
 
     /// List jobs, newest first
+    ///
+    /// All filters that are given must hold. A page can be short and still have a next one: go on while there is a
+    /// `next_cursor`.
     #[oai(path = "/api/v1/jobs", method = "get", operation_id = "list_jobs")]
     #[expect(clippy::too_many_arguments, reason = "each is one parameter of the request")]
     async fn list(
@@ -90,31 +99,40 @@ impl Api {
     }
 
     /// The figures of the queue
+    ///
+    /// Jobs by status and by operation, what waits, and lifetime totals, all of one moment.
     #[oai(path = "/api/v1/jobs/stats", method = "get", operation_id = "job_stats")]
     async fn stats(&self, #[oai(scope = "Scope::Read")] _caller: Verified) -> Result<Json<Stats>, ApiError> {
         Ok(Json((&self.jobs.stats().await?).into()))
     }
 
     /// A job with its executions
+    ///
+    /// With `Prefer: wait=N` the answer is held until the job has ended or N seconds (at most 60) have passed.
     #[oai(path = "/api/v1/jobs/:id", method = "get", operation_id = "get_job")]
     async fn job(
         &self,
-        #[oai(scope = "Scope::Read")] _caller: Verified,
-        /// The job
+        #[oai(scope = "Scope::Read")] caller: Verified,
+        /// The id of the job.
         id: Path<Parameter<JobId>>,
         /// `wait=N` holds the answer until the job has ended or N seconds, at most 60, have passed (RFC 7240).
         #[oai(name = "Prefer")]
         prefer: Header<Prefer>,
-    ) -> Result<Json<Job>, ApiError> {
-        Ok(Json(self.jobs.job(id.0.0, prefer.wait).await?.into()))
+    ) -> Result<Found, ApiError> {
+        let wait = self.waits.begin(&caller.0, prefer.wait.unwrap_or_default());
+        let job = self.jobs.job(id.0.0, wait.time).await?;
+        Ok(Found::Job(Json(job.into()), prefer.applied().filter(|_| wait.granted)))
     }
 
     /// Delete a job that has ended
+    ///
+    /// What it was stays counted; an idempotency key that made it keeps its place and answers 410. A job that has not
+    /// ended is 409.
     #[oai(path = "/api/v1/jobs/:id", method = "delete", operation_id = "delete_job")]
     async fn delete(
         &self,
         #[oai(scope = "Scope::Write")] _caller: Verified,
-        /// The job
+        /// The id of the job.
         id: Path<Parameter<JobId>>,
     ) -> Result<Removed, ApiError> {
         self.jobs.delete(id.0.0).await?;
@@ -122,11 +140,14 @@ impl Api {
     }
 
     /// Repeat a job as a new one
+    ///
+    /// The new job has the operation and the limits of the old one, and its target unless the body names another. The
+    /// role that the operation needs is needed again.
     #[oai(path = "/api/v1/jobs/:id/retry", method = "post", operation_id = "retry_job")]
     async fn retry(
         &self,
         #[oai(scope = "Scope::Write")] caller: Verified,
-        /// The job
+        /// The id of the job.
         id: Path<Parameter<JobId>>,
         /// Makes a repetition of the request find the same job, for at least 24 hours.
         #[oai(name = "Idempotency-Key")]
@@ -135,7 +156,7 @@ impl Api {
     ) -> Result<Accepted, ApiError> {
         let idempotency_key = idempotency_key.0.map(|key| key.0);
         let request = RetryRequest { id: id.0.0, target: body.0.target, idempotency_key };
-        Ok(self.jobs.retry(caller.0, request).await?.into())
+        Ok(Accepted::of(self.jobs.retry(caller.0, request).await?, None))
     }
 
     /// Cancel a job
@@ -145,65 +166,80 @@ impl Api {
     async fn cancel(
         &self,
         #[oai(scope = "Scope::Write")] _caller: Verified,
-        /// The job
+        /// The id of the job.
         id: Path<Parameter<JobId>>,
     ) -> Result<Json<Job>, ApiError> {
         Ok(Json(self.jobs.cancel(id.0.0).await?.into()))
     }
 
     /// The connected workers
+    ///
+    /// Ordered by hostname. A worker leaves the list when it has been silent for three heartbeats.
     #[oai(path = "/api/v1/workers", method = "get", operation_id = "list_workers")]
     async fn workers(&self, #[oai(scope = "Scope::Read")] _caller: Verified) -> Result<Json<WorkerList>, ApiError> {
         Ok(Json(self.workers.list().await?.into()))
     }
 
     /// Let a worker claim nothing more
+    ///
+    /// What it runs goes on. It stays so until it is undone, also when the worker starts again.
     #[oai(path = "/api/v1/workers/:hostname/drain", method = "post", operation_id = "drain_worker")]
     async fn drain(
         &self,
         #[oai(scope = "Scope::Write")] _caller: Verified,
-        /// The worker
+        /// The hostname of the worker.
         hostname: Path<Parameter<Hostname>>,
     ) -> Result<Json<Worker>, ApiError> {
         Ok(Json(self.workers.set_draining(hostname.0.0, true).await?.into()))
     }
 
     /// Let a worker claim again
+    ///
+    /// Undoes a drain; a worker that does not drain stays as it is.
     #[oai(path = "/api/v1/workers/:hostname/undrain", method = "post", operation_id = "undrain_worker")]
     async fn undrain(
         &self,
         #[oai(scope = "Scope::Write")] _caller: Verified,
-        /// The worker
+        /// The hostname of the worker.
         hostname: Path<Parameter<Hostname>>,
     ) -> Result<Json<Worker>, ApiError> {
         Ok(Json(self.workers.set_draining(hostname.0.0, false).await?.into()))
     }
 
     /// Whether the process answers
+    ///
+    /// Says nothing about what it needs: for that there is `/health/ready`.
     #[oai(path = "/health", method = "get", operation_id = "health")]
     #[expect(clippy::unused_async, reason = "handlers are async")]
     async fn alive(&self) -> Result<Json<Alive>, ApiError> {
         Ok(Json(Alive::OK))
     }
 
-    /// Whether requests can be served: 503 when not
+    /// Whether requests can be served
+    ///
+    /// The problem names the components that do not work.
     #[oai(path = "/health/ready", method = "get", operation_id = "health_ready")]
     async fn ready(&self) -> Result<Json<Readiness>, ApiError> {
         readiness(&*self.health).await
     }
 
     /// Version, uptime, components and the figures of the queue
+    ///
+    /// The whole report, for people and dashboards. It is 200 also when a component does not work.
     #[oai(path = "/health/status", method = "get", operation_id = "health_status")]
     async fn status(&self, #[oai(scope = "Scope::Read")] _caller: Verified) -> Result<Json<Report>, ApiError> {
         Ok(Json(self.health.report().await.into()))
     }
 
-    /// The metrics, as Prometheus reads them; 404 when they are off
+    /// The metrics, as Prometheus reads them
+    ///
+    /// The text format 0.0.4, compressed where the scraper takes that. With a listener of their own they are served
+    /// there alone.
     #[oai(path = "/metrics", method = "get", operation_id = "metrics")]
     async fn metrics(&self, request: &Request) -> Result<MetricsPage, ApiError> {
         match &self.scrape {
             Some(scrape) => page(&**scrape, request).await,
-            None => Err(ApiError::new(StatusCode::NOT_FOUND, "metrics are not served here")),
+            None => Err(ApiError::new(ProblemKind::NoMetrics, "metrics are not served here")),
         }
     }
 }
@@ -216,6 +252,6 @@ pub(super) async fn readiness(health: &dyn Health) -> Result<Json<Readiness>, Ap
     }
     let down = readiness.components.into_iter().filter(|component| !component.up);
     let errors = down.map(|component| FieldError::new(component.name, component.message.unwrap_or_default()));
-    let refused = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "a component does not work");
+    let refused = ApiError::new(ProblemKind::NotReady, "a component does not work");
     Err(refused.with_errors(errors.collect()))
 }

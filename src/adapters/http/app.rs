@@ -3,9 +3,9 @@
 use std::{collections::HashMap, sync::Arc};
 
 use poem::{
-    Endpoint, EndpointExt, IntoResponse, Request, Response, Result, Route, RouteMethod,
+    Endpoint, EndpointExt, IntoResponse, PathPattern, Request, Response, Result, Route, RouteMethod,
     endpoint::{BoxEndpoint, make},
-    http::HeaderValue,
+    http::{HeaderValue, StatusCode, header},
 };
 use poem_openapi::OpenApiService;
 
@@ -18,9 +18,10 @@ use super::{
     guarded::{Guard, Guarded, Shared},
     metrics_page::page,
     node_api::NodeApi,
-    routes::{METRICS, PAGES, id_of, paths, pattern, template},
+    routes::{DOCS, METRICS, PAGES, ROOT, id_of, paths, pattern, template},
     settings::HttpSettings,
     static_page::StaticPage,
+    waits::Waits,
     wire::{Alive, Json},
 };
 use crate::ports::{
@@ -53,9 +54,10 @@ pub fn api(settings: &HttpSettings, parts: HttpParts) -> App {
     let HttpParts { jobs, workers, health, scrape, metrics, authenticator } = parts;
     let shared = Shared::new(settings.clone(), Some(authenticator), metrics.clone());
     let with_metrics = scrape.is_some();
-    let nodes = NodeApi { jobs: Arc::clone(&jobs) };
-    let guarded =
-        Guarded { api: (Api { jobs, workers, health, scrape }, nodes), shared: Arc::clone(&shared), with_metrics };
+    let waits = Waits::new(settings, metrics.clone());
+    let nodes = NodeApi { jobs: Arc::clone(&jobs), waits: Arc::clone(&waits) };
+    let api = Api { jobs, workers, health, scrape, waits };
+    let guarded = Guarded { api: (api, nodes), shared: Arc::clone(&shared), with_metrics };
 
     let document = document(settings);
     let pages = [
@@ -73,7 +75,29 @@ pub fn api(settings: &HttpSettings, parts: HttpParts) -> App {
     let known = known(&shared, with_metrics);
     let unmatched = id_of(&shared.routes, "unmatched");
     let cross_origin = CrossOrigin::new(&settings.allow_origins);
-    Arc::new(Edge { inner: route, known, unmatched, cross_origin, metrics }.boxed())
+    let root = get(Guard::of_page(&shared, ROOT).around(make(to_docs)));
+    let inner = WithRoot { root, others: route };
+    Arc::new(Edge { inner, known, unmatched, cross_origin, metrics }.boxed())
+}
+
+/// The root beside all other paths: the framework's table gives it to what is nested there.
+struct WithRoot {
+    root: RouteMethod,
+    others: Route,
+}
+
+impl Endpoint for WithRoot {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        if request.uri().path() != ROOT {
+            return self.others.call(request).await;
+        }
+        self.root.call(request).await.map_err(|mut error| {
+            error.set_data(PathPattern(ROOT.into()));
+            error
+        })
+    }
 }
 
 /// The metrics page alone.
@@ -124,6 +148,12 @@ fn pages(
     Arc::new(Edge { inner: route, known, unmatched, cross_origin: None, metrics }.boxed())
 }
 
+/// A browser that asks for nothing in particular wants the page to browse the document.
+async fn to_docs(_: Request) -> Result<Response> {
+    let response = Response::builder().status(StatusCode::TEMPORARY_REDIRECT);
+    Ok(response.header(header::LOCATION, HeaderValue::from_static(DOCS)).finish())
+}
+
 fn get(endpoint: BoxEndpoint<'static>) -> RouteMethod {
     RouteMethod::new().get(endpoint)
 }
@@ -150,7 +180,7 @@ fn known(shared: &Shared, with_metrics: bool) -> HashMap<String, Known> {
         methods.sort_unstable();
         (template(&path.path, &shared.settings), methods.join(", "))
     });
-    let of_pages = PAGES.map(|path| (path.to_owned(), "GET, HEAD".to_owned()));
+    let of_pages = PAGES.into_iter().chain([ROOT]).map(|path| (path.to_owned(), "GET, HEAD".to_owned()));
     of_api
         .chain(of_pages)
         .map(|(template, methods)| {

@@ -12,7 +12,8 @@ use poem::{
 const SENT: HeaderValue =
     HeaderValue::from_static("authorization, content-type, idempotency-key, prefer, x-request-id");
 /// Headers that pages may read.
-const READ: HeaderValue = HeaderValue::from_static("idempotency-replayed, location, retry-after, x-request-id");
+const READ: HeaderValue =
+    HeaderValue::from_static("idempotency-replayed, location, preference-applied, retry-after, x-request-id");
 /// How long a browser may remember what it was told, in seconds. Browsers cap it at about this.
 const REMEMBERED: HeaderValue = HeaderValue::from_static("7200");
 

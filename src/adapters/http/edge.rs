@@ -7,12 +7,13 @@ use futures_util::FutureExt;
 use poem::{
     Endpoint, IntoResponse, PathPattern, Request, Response, Result,
     error::MethodNotAllowedError,
-    http::{HeaderValue, header},
+    http::{HeaderValue, Version, header},
 };
 
 use super::{
     cross_origin::{CrossOrigin, may_send},
     problem::{ApiError, refusal},
+    problem_kind::ProblemKind,
     request_id::{self, RequestId},
     visit::{Panicked, Visit, Watched},
 };
@@ -83,6 +84,17 @@ impl<E: Endpoint> Edge<E> {
     }
 }
 
+/// A request has one `Host` (RFC 9112 §3.2): with two, those on the way may have looked at the other one.
+fn wrong_host(request: &Request) -> Option<ApiError> {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    let words = match hosts {
+        0 if request.version() >= Version::HTTP_11 => "the request has no Host",
+        0 | 1 => return None,
+        _ => "the request has more than one Host",
+    };
+    Some(ApiError::new(ProblemKind::MalformedRequest, words))
+}
+
 impl<E: Endpoint> Endpoint for Edge<E> {
     type Output = Response;
 
@@ -93,14 +105,17 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         request.extensions_mut().insert(visit.clone());
         let page_call = self.cross_origin.as_ref().and_then(|cross_origin| cross_origin.call(&request));
         let preflight = page_call.as_ref().is_some_and(|call| call.preflight);
-        let mut response = match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
-            Ok(Ok(response)) => response.into_response(),
-            Ok(Err(error)) => self.refuse(error, preflight, &visit),
-            Err(_) => {
-                let mut response = ApiError::internal().into_problem(&visit.id);
-                response.extensions_mut().insert(Panicked);
-                response
-            }
+        let mut response = match wrong_host(&request) {
+            Some(refused) => refused.into_problem(&visit.id),
+            None => match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
+                Ok(Ok(response)) => response.into_response(),
+                Ok(Err(error)) => self.refuse(error, preflight, &visit),
+                Err(_) => {
+                    let mut response = ApiError::internal().into_problem(&visit.id);
+                    response.extensions_mut().insert(Panicked);
+                    response
+                }
+            },
         };
         if let Some(in_flight) = &mut in_flight {
             in_flight.answer(&response);

@@ -10,18 +10,23 @@ use poem::{
 };
 use poem_openapi::{
     OpenApi,
-    registry::{MetaApi, MetaParamIn, Registry},
+    registry::{MetaApi, MetaRequest, MetaSchemaRef, Registry},
 };
 use tokio::time::timeout;
 
 use super::{
+    known_parameters::KnownParameters,
+    parameters::TWICE,
     problem::{ApiError, refusal},
+    problem_kind::ProblemKind,
     request_id::RequestId,
     routes::{METRICS, id_of, parameters, pattern, routes, template},
     security::{scope, unauthorized, verify},
+    serve::NoBodyRead,
     settings::HttpSettings,
     visit::{Panicked, Visit},
     waiting::Waiting,
+    wire::{BodyCheck, body_check},
 };
 use crate::{
     domain::Scope,
@@ -84,11 +89,14 @@ impl<T: OpenApi> OpenApi for Guarded<T> {
                 let scope = scope(operation);
                 assert!(scope.is_some() != PUBLIC.contains(&name), "{name} states no scope, or one too many");
                 if let Some(endpoint) = endpoints.remove(&operation.method) {
-                    let in_header =
-                        operation.params.iter().filter(|parameter| parameter.in_type == MetaParamIn::Header);
-                    let headers = in_header.map(|parameter| parameter.name.clone()).collect();
-                    let endpoint =
-                        Guard::new(&self.shared, &served, scope, headers, Waiting::of(operation)).around(endpoint);
+                    let guard = Guard {
+                        scope,
+                        waits: Waiting::of(operation),
+                        known: KnownParameters::of(operation, &served),
+                        body: operation.request.as_ref().map(check_of_body),
+                        ..Guard::of_page(&self.shared, &served)
+                    };
+                    let endpoint = guard.around(endpoint);
                     table.entry(pattern(&served)).or_default().insert(operation.method.clone(), endpoint);
                 }
             }
@@ -103,34 +111,36 @@ pub(super) struct Guard {
     route: RouteId,
     /// The names of the path's parameters.
     parameters: Vec<String>,
-    /// The names of the headers that the handler reads.
-    headers: Vec<String>,
+    known: KnownParameters,
     scope: Option<Scope>,
     waits: Waiting,
+    /// How the body is looked at before the handler reads it; none when it reads none.
+    body: Option<BodyCheck>,
 }
 
 impl Guard {
-    /// The guard of a route.
-    pub(super) fn new(
-        shared: &Arc<Shared>,
-        template: &str,
-        scope: Option<Scope>,
-        headers: Vec<String>,
-        waits: Waiting,
-    ) -> Self {
-        let route = id_of(&shared.routes, template);
-        Self { shared: Arc::clone(shared), route, parameters: parameters(template), headers, scope, waits }
-    }
-
-    /// The guard of a page that anybody may read.
+    /// The guard of a page that anybody may read, without parameters and body.
     pub(super) fn of_page(shared: &Arc<Shared>, path: &str) -> Self {
-        Self::new(shared, path, None, Vec::new(), Waiting::Never)
+        let (shared, route) = (Arc::clone(shared), id_of(&shared.routes, path));
+        let (parameters, known) = (parameters(path), KnownParameters::default());
+        Self { shared, route, parameters, known, scope: None, waits: Waiting::Never, body: None }
     }
 
     /// An endpoint inside this guard.
     pub(super) fn around(self, endpoint: impl Endpoint<Output = Response> + 'static) -> BoxEndpoint<'static> {
         GuardedEndpoint { guard: self, endpoint }.boxed()
     }
+}
+
+/// How the body of an operation is looked at.
+#[expect(clippy::expect_used, reason = "the bodies are those of the code; every test of the API would say so")]
+fn check_of_body(request: &MetaRequest) -> BodyCheck {
+    let schema = request.content.first().map(|content| &content.schema);
+    let name = schema.and_then(|schema| match schema {
+        MetaSchemaRef::Reference(name) => Some(name),
+        MetaSchemaRef::Inline(_) => None,
+    });
+    name.and_then(|name| body_check(name)).expect("bodies have a check")
 }
 
 struct GuardedEndpoint<E> {
@@ -141,21 +151,27 @@ struct GuardedEndpoint<E> {
 impl<E: Endpoint<Output = Response>> GuardedEndpoint<E> {
     async fn answer(&self, mut request: Request) -> Result<Response, ApiError> {
         let shared = &self.guard.shared;
+        if request.headers().get_all(header::AUTHORIZATION).iter().nth(1).is_some() {
+            return Err(ApiError::value("Authorization", TWICE));
+        }
         if let (Some(scope), Some(authenticator)) = (self.guard.scope, &shared.authenticator) {
             match verify(&request, &**authenticator, scope) {
                 Ok(caller) => drop(request.extensions_mut().insert(caller)),
                 Err(error) => {
                     self.reject(error);
-                    return Err(unauthorized(error));
+                    return Err(unauthorized(error, scope));
                 }
             }
         }
-        // The framework would not see a value that is no text.
-        let text = |name: &&String| request.headers().get_all(*name).iter().all(|value| value.to_str().is_ok());
-        if let Some(name) = self.guard.headers.iter().find(|name| !text(name)) {
-            return Err(ApiError::field(StatusCode::BAD_REQUEST, name, "expected visible ASCII characters"));
+        let wrong = self.guard.known.mistakes(&request);
+        let body = match self.guard.body {
+            Some(_) => read_body(&mut request, shared.settings.body_limit).await?,
+            None => Vec::new(),
+        };
+        if let Some(wrong) = wrong {
+            let of_body = self.guard.body.and_then(|check| check(request.headers(), &body));
+            return Err(wrong.refusal(of_body));
         }
-        let body = read_body(&mut request, shared.settings.body_limit).await?;
         request.set_body(body);
         self.endpoint.call(request).await.map_err(|error| {
             let refused = refusal(error, &self.guard.parameters);
@@ -165,6 +181,14 @@ impl<E: Endpoint<Output = Response>> GuardedEndpoint<E> {
             }
             refused
         })
+    }
+
+    /// Tells the connection what to do with a body that came all the same.
+    fn mark(&self, mut response: Response) -> Response {
+        if self.guard.body.is_none() {
+            response.extensions_mut().insert(NoBodyRead);
+        }
+        response
     }
 
     fn reject(&self, error: AuthError) {
@@ -186,14 +210,14 @@ impl<E: Endpoint<Output = Response>> Endpoint for GuardedEndpoint<E> {
         let refused = match AssertUnwindSafe(self.answer(request)).catch_unwind().await {
             Ok(Ok(mut response)) => match response.extensions_mut().remove::<ApiError>() {
                 Some(error) => error,
-                None => return Ok(response),
+                None => return Ok(self.mark(response)),
             },
             Ok(Err(error)) => error,
             Err(_) => {
                 tracing::error!(request_id = id.as_str(), "a handler panicked");
                 let mut response = ApiError::internal().into_problem(&id);
                 response.extensions_mut().insert(Panicked);
-                return Ok(response);
+                return Ok(self.mark(response));
             }
         };
         let (request_id, status) = (id.as_str(), refused.status().as_u16());
@@ -207,7 +231,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for GuardedEndpoint<E> {
             }
             _ => {}
         }
-        Ok(refused.into_problem(&id))
+        Ok(self.mark(refused.into_problem(&id)))
     }
 }
 
@@ -215,7 +239,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for GuardedEndpoint<E> {
 async fn read_body(request: &mut Request, limit: usize) -> Result<Vec<u8>, ApiError> {
     let too_large = || {
         let words = format!("the body is larger than {limit} bytes");
-        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, words)
+        ApiError::new(ProblemKind::BodyTooLarge, words)
     };
     let declared = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {
@@ -228,7 +252,7 @@ async fn read_body(request: &mut Request, limit: usize) -> Result<Vec<u8>, ApiEr
     match timeout(BODY_TIME, body.into_bytes_limit(limit)).await {
         Ok(Ok(bytes)) => Ok(bytes.into()),
         Ok(Err(poem::error::ReadBodyError::PayloadTooLarge)) => Err(too_large()),
-        Ok(Err(_)) => Err(ApiError::new(StatusCode::BAD_REQUEST, "the body cannot be read")),
-        Err(_) => Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
+        Ok(Err(_)) => Err(ApiError::new(ProblemKind::MalformedBody, "the body cannot be read")),
+        Err(_) => Err(ApiError::new(ProblemKind::BodyTimeout, "the body did not come in time")),
     }
 }

@@ -5,14 +5,17 @@ use std::{io::Write, time::Duration};
 use flate2::{Compression, write::GzEncoder};
 use poem::{
     IntoResponse, Request, Response,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
 };
 use poem_openapi::{
     ApiResponse,
     registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
 };
 
-use super::problem::{ApiError, header_of};
+use super::{
+    problem::{ApiError, header_of},
+    problem_kind::ProblemKind,
+};
 use crate::ports::driving::{Page, Scrape, ScrapeError};
 
 /// The one content type that every Prometheus takes.
@@ -66,11 +69,11 @@ impl ApiResponse for MetricsPage {
 /// Answers a scrape.
 pub(super) async fn page(scrape: &dyn Scrape, request: &Request) -> Result<MetricsPage, ApiError> {
     let page = scrape.page(deadline(request)).await.map_err(|error| {
-        let status = match error {
-            ScrapeError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            ScrapeError::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
+        let kind = match error {
+            ScrapeError::Failed(_) => ProblemKind::ScrapeFailed,
+            ScrapeError::TimedOut => ProblemKind::ScrapeTimeout,
         };
-        ApiError::new(status, error.to_string())
+        ApiError::new(kind, error.to_string())
     })?;
     let gzip = request.headers().get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     if page.len() < WORTH_COMPRESSING || !gzip.into_iter().any(takes_gzip) {

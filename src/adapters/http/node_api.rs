@@ -14,6 +14,7 @@ use super::{
     parameters::{Parameter, Wait},
     problem::ApiError,
     security::{Scope, Verified},
+    waits::Waits,
     wire::{Body, DnsChangeBody},
 };
 use crate::{
@@ -31,6 +32,7 @@ use crate::{
 /// The typed calls over the driving port of jobs.
 pub(super) struct NodeApi {
     pub(super) jobs: Arc<dyn Jobs>,
+    pub(super) waits: Arc<Waits>,
 }
 
 impl NodeApi {
@@ -42,9 +44,9 @@ impl NodeApi {
         wait: Query<Option<Parameter<Wait>>>,
         idempotency_key: Option<IdempotencyKey>,
     ) -> Result<NodeAnswer<O>, ApiError> {
-        let wait = wait.0.map_or_else(Wait::default, |wait| wait.0);
+        let wait = self.waits.begin(&caller, wait.0.map_or_else(Wait::default, |wait| wait.0).0);
         let request = JobRequest { operation, target, timeout_seconds: None, deadline_seconds: None, idempotency_key };
-        Ok(self.jobs.submit(caller, request, wait.0).await?.into())
+        Ok(self.jobs.submit(caller, request, wait.time).await?.into())
     }
 
     async fn read<O: Spec>(
@@ -61,6 +63,8 @@ impl NodeApi {
 #[OpenApi]
 impl NodeApi {
     /// The names and labels of hosts
+    ///
+    /// Runs `node.hostname.get`.
     #[oai(path = "/api/v1/nodes/:target/hostname", method = "get", operation_id = "get_node_hostname")]
     async fn hostname(
         &self,
@@ -74,6 +78,8 @@ impl NodeApi {
     }
 
     /// Everything about hosts at once
+    ///
+    /// Runs `node.status.get`. A part that cannot be read is absent and named in `errors`.
     #[oai(path = "/api/v1/nodes/:target/status", method = "get", operation_id = "get_node_status")]
     async fn status(
         &self,
@@ -87,6 +93,8 @@ impl NodeApi {
     }
 
     /// How long hosts have been up
+    ///
+    /// Runs `node.uptime.get`.
     #[oai(path = "/api/v1/nodes/:target/uptime", method = "get", operation_id = "get_node_uptime")]
     async fn uptime(
         &self,
@@ -100,6 +108,8 @@ impl NodeApi {
     }
 
     /// The operating systems of hosts
+    ///
+    /// Runs `node.os.get`.
     #[oai(path = "/api/v1/nodes/:target/os", method = "get", operation_id = "get_node_os")]
     async fn os(
         &self,
@@ -113,6 +123,8 @@ impl NodeApi {
     }
 
     /// The load of hosts
+    ///
+    /// Runs `node.load.get`.
     #[oai(path = "/api/v1/nodes/:target/load", method = "get", operation_id = "get_node_load")]
     async fn load(
         &self,
@@ -126,6 +138,8 @@ impl NodeApi {
     }
 
     /// The memory of hosts
+    ///
+    /// Runs `node.memory.get`.
     #[oai(path = "/api/v1/nodes/:target/memory", method = "get", operation_id = "get_node_memory")]
     async fn memory(
         &self,
@@ -139,6 +153,8 @@ impl NodeApi {
     }
 
     /// The name servers and search domains of an interface
+    ///
+    /// Runs `network.dns.get`.
     #[oai(path = "/api/v1/nodes/:target/network/dns/:interface", method = "get", operation_id = "get_dns")]
     async fn dns(
         &self,
@@ -169,11 +185,13 @@ impl NodeApi {
         wait: Query<Option<Parameter<Wait>>>,
         body: Body<DnsChangeBody>,
     ) -> Result<NodeAnswer<NetworkDnsUpdate>, ApiError> {
-        let change = body.0.of(&interface.0.0)?;
+        let change = body.0.of(interface.0.0);
         self.ask(caller.0, target.0.0, Operation::NetworkDnsUpdate(change), wait, None).await
     }
 
     /// Ask an address for echoes
+    ///
+    /// Runs `network.ping`: ICMP echo requests from every host of the target.
     #[oai(path = "/api/v1/nodes/:target/network/ping", method = "post", operation_id = "ping")]
     async fn ping(
         &self,
@@ -212,6 +230,8 @@ impl NodeApi {
     }
 
     /// The filesystems of hosts
+    ///
+    /// Runs `node.disk.get`. Pseudo filesystems are left out.
     #[oai(path = "/api/v1/nodes/:target/disk", method = "get", operation_id = "get_node_disk")]
     async fn disk(
         &self,

@@ -10,7 +10,10 @@ use poem_openapi::{
 use crate::domain::{Hostname, IdempotencyKey, InterfaceName, JobId, JobStatus, OperationKind, Target, interface_name};
 
 /// Longest time that a request may ask to wait.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
+/// What is wrong with a parameter that is given several times.
+pub(super) const TWICE: &str = "it is there more than once";
 
 /// A value that can be read from text.
 pub(super) trait Word: Sized + Send + Sync {
@@ -57,7 +60,7 @@ impl<T: Word> ParseFromParameter for Parameter<T> {
         let mut values = values.into_iter();
         match (values.next(), values.next()) {
             (Some(value), None) => Self::parse_from_parameter(value.as_ref()),
-            (Some(_), Some(_)) => Err(ParseError::custom("it is there more than once")),
+            (Some(_), Some(_)) => Err(ParseError::custom(TWICE)),
             (None, _) => Err(ParseError::custom("it is missing")),
         }
     }
@@ -194,89 +197,5 @@ impl Word for IdempotencyKey {
 
     fn read(text: &str) -> Result<Self, String> {
         text.parse().map_err(|error: crate::domain::idempotency::InvalidIdempotencyKey| error.to_string())
-    }
-}
-
-/// The `Prefer` header (RFC 7240): of its preferences, `wait` is the one that is known. More than a minute is a minute.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Prefer {
-    /// How long the answer may be held back.
-    pub(super) wait: Duration,
-}
-
-impl Prefer {
-    /// Reads all lines of the header.
-    pub(super) fn read<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
-        // The first preference of a name counts (RFC 7240 §2).
-        let preferences = lines.into_iter().flat_map(|line| line.split(',').collect::<Vec<_>>());
-        for preference in preferences {
-            let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
-            if name.trim().eq_ignore_ascii_case("wait") {
-                let seconds = value.split(';').next().unwrap_or_default().trim().trim_matches('"');
-                let digits = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
-                if !digits {
-                    return Err("expected wait=N with a whole number of seconds".to_owned());
-                }
-                let wait = seconds.parse().map_or(LONGEST_WAIT, Duration::from_secs);
-                return Ok(Self { wait: wait.min(LONGEST_WAIT) });
-            }
-        }
-        Ok(Self::default())
-    }
-}
-
-impl Type for Prefer {
-    const IS_REQUIRED: bool = false;
-    type RawValueType = Self;
-    type RawElementValueType = Self;
-
-    fn name() -> Cow<'static, str> {
-        "prefer".into()
-    }
-
-    fn schema_ref() -> MetaSchemaRef {
-        MetaSchemaRef::Inline(Box::new(MetaSchema { example: Some("wait=10".into()), ..MetaSchema::new("string") }))
-    }
-
-    fn as_raw_value(&self) -> Option<&Self> {
-        Some(self)
-    }
-
-    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
-        Box::new(std::iter::once(self))
-    }
-}
-
-impl ParseFromParameter for Prefer {
-    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
-        Self::read([value]).map_err(ParseError::custom)
-    }
-
-    fn parse_from_parameters<I: IntoIterator<Item = A>, A: AsRef<str>>(lines: I) -> ParseResult<Self> {
-        let lines: Vec<A> = lines.into_iter().collect();
-        Self::read(lines.iter().map(AsRef::as_ref)).map_err(ParseError::custom)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn wait(lines: &[&str]) -> Result<u64, String> {
-        Prefer::read(lines.iter().copied()).map(|prefer| prefer.wait.as_secs())
-    }
-
-    #[test]
-    fn a_preference_to_wait_is_found_among_others() {
-        assert_eq!(wait(&[]), Ok(0));
-        assert_eq!(wait(&["wait=5"]), Ok(5));
-        assert_eq!(wait(&["respond-async, Wait=\"7\""]), Ok(7));
-        assert_eq!(wait(&["handling=lenient", "wait=9;x=1"]), Ok(9));
-        assert_eq!(wait(&["wait=3, wait=8"]), Ok(3));
-        assert_eq!(wait(&["wait=61"]), Ok(60));
-        assert_eq!(wait(&["wait=99999999999999999999999"]), Ok(60));
-        for wrong in ["wait=abc", "wait=-1", "wait=", "wait", "wait=1.5"] {
-            assert!(wait(&[wrong]).is_err(), "{wrong}");
-        }
     }
 }

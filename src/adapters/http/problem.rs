@@ -13,13 +13,13 @@ use poem_openapi::{
     payload::Payload,
     registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
 };
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{request_id::RequestId, wire::Json};
+use super::{problem_kind::ProblemKind, request_id::RequestId, wire::Json};
 use crate::{
-    domain::{FieldError, JobId},
+    domain::{FieldError, JobId, TargetError},
     ports::driving::{JobsError, WorkersError},
 };
 
@@ -30,9 +30,10 @@ const RETRY_AFTER: &str = "1";
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Problem")]
 pub(super) struct Problem {
-    /// What kind of problem; `about:blank` when the status says all.
+    /// What kind of problem: a URI of a closed list, which `docs/problems.md` explains.
+    #[schemars(with = "ProblemType")]
     r#type: &'static str,
-    /// The status in words.
+    /// What it is, for people; the same for all problems of a type.
     title: &'static str,
     /// The status of the answer.
     status: u16,
@@ -48,6 +49,25 @@ pub(super) struct Problem {
     job_id: Option<Uuid>,
 }
 
+/// The URI of a kind of problems.
+struct ProblemType;
+
+impl JsonSchema for ProblemType {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ProblemType".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let uris: Vec<&str> = ProblemKind::ALL.iter().map(|kind| kind.uri()).collect();
+        json_schema!({
+            "type": "string",
+            "format": "uri",
+            "enum": uris,
+            "description": "What kind of problem: programs decide by it.",
+        })
+    }
+}
+
 /// One field that is wrong.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct WrongField {
@@ -60,7 +80,7 @@ pub(super) struct WrongField {
 /// A refusal.
 #[derive(Debug, Clone)]
 pub(super) struct ApiError {
-    status: StatusCode,
+    kind: ProblemKind,
     detail: String,
     errors: Vec<FieldError>,
     job_id: Option<JobId>,
@@ -68,18 +88,28 @@ pub(super) struct ApiError {
 }
 
 impl ApiError {
-    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), errors: Vec::new(), job_id: None, headers: Vec::new() }
+    pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), errors: Vec::new(), job_id: None, headers: Vec::new() }
     }
 
     /// What a client may know of a failure that is ours.
     pub(super) fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here")
+        Self::new(ProblemKind::Internal, "something went wrong here")
     }
 
-    /// A refusal because of one field.
-    pub(super) fn field(status: StatusCode, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::new(status, "a value of the request is wrong").with_errors(vec![FieldError::new(field, message)])
+    /// A refusal because of values that cannot be read.
+    pub(super) fn values(errors: Vec<FieldError>) -> Self {
+        Self::new(ProblemKind::InvalidValue, "a value of the request is wrong").with_errors(errors)
+    }
+
+    /// A refusal because of one value that cannot be read.
+    pub(super) fn value(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::values(vec![FieldError::new(field, message)])
+    }
+
+    /// A refusal because of fields that are wrong.
+    pub(super) fn fields(errors: Vec<FieldError>) -> Self {
+        Self::new(ProblemKind::InvalidFields, "the request has invalid fields").with_errors(errors)
     }
 
     pub(super) fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
@@ -98,20 +128,24 @@ impl ApiError {
     }
 
     pub(super) const fn status(&self) -> StatusCode {
-        self.status
+        self.kind.status()
     }
 
-    #[cfg(test)]
-    pub(super) fn errors(&self) -> &[FieldError] {
-        &self.errors
+    pub(super) const fn kind(&self) -> ProblemKind {
+        self.kind
+    }
+
+    /// What is wrong, and with which fields.
+    pub(super) fn into_errors(self) -> (String, Vec<FieldError>) {
+        (self.detail, self.errors)
     }
 
     /// The answer.
     pub(super) fn into_problem(self, id: &RequestId) -> Response {
         let problem = Problem {
-            r#type: "about:blank",
-            title: self.status.canonical_reason().unwrap_or("Error"),
-            status: self.status.as_u16(),
+            r#type: self.kind.uri(),
+            title: self.kind.title(),
+            status: self.kind.status().as_u16(),
             detail: self.detail,
             request_id: id.as_str().to_owned(),
             errors: self
@@ -123,7 +157,7 @@ impl ApiError {
         };
         // A problem is made of texts and numbers.
         let body = serde_json::to_vec(&problem).unwrap_or_default();
-        let mut response = Response::builder().status(self.status).content_type(CONTENT_TYPE).body(body);
+        let mut response = Response::builder().status(self.kind.status()).content_type(CONTENT_TYPE).body(body);
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response.headers_mut().extend(self.headers);
         response
@@ -143,14 +177,14 @@ impl std::error::Error for ApiError {}
 
 impl ResponseError for ApiError {
     fn status(&self) -> StatusCode {
-        self.status
+        self.kind.status()
     }
 }
 
 /// An answer that is to become a problem: the guard makes it one, who knows the id of the request.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        Response::builder().status(self.status).extension(self).finish()
+        Response::builder().status(self.kind.status()).extension(self).finish()
     }
 }
 
@@ -188,18 +222,25 @@ impl From<JobsError> for ApiError {
     fn from(error: JobsError) -> Self {
         let words = error.to_string();
         match error {
-            JobsError::Invalid(errors) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, words).with_errors(errors),
-            JobsError::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, words),
-            JobsError::NotFound => Self::new(StatusCode::NOT_FOUND, words),
-            JobsError::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, words),
-            JobsError::Conflict(_) => Self::new(StatusCode::CONFLICT, words),
-            JobsError::KeyReused => Self::new(StatusCode::UNPROCESSABLE_ENTITY, words)
+            JobsError::Invalid(errors) => Self::new(ProblemKind::InvalidFields, words).with_errors(errors),
+            JobsError::Target(error) => {
+                let kind = match error {
+                    TargetError::NoMatch => ProblemKind::NoMatchingWorker,
+                    TargetError::CommandsDisabled => ProblemKind::CommandsDisabled,
+                };
+                Self::new(kind, words).with_errors(vec![FieldError::new("target", error.to_string())])
+            }
+            JobsError::Forbidden(_) => Self::new(ProblemKind::MissingRole, words),
+            JobsError::NotFound => Self::new(ProblemKind::NoSuchJob, words),
+            JobsError::TooLarge => Self::new(ProblemKind::JobTooLarge, words),
+            JobsError::Conflict(_) => Self::new(ProblemKind::Conflict, words),
+            JobsError::KeyReused => Self::new(ProblemKind::KeyReused, words)
                 .with_errors(vec![FieldError::new("Idempotency-Key", "it was used for another request")]),
-            JobsError::Deleted(id) => Self::new(StatusCode::GONE, words).about(Some(id)),
-            JobsError::QueueFull => unavailable(words),
-            JobsError::Unavailable { job_id } => unavailable(words).about(job_id),
-            JobsError::StorageFull => Self::new(StatusCode::INSUFFICIENT_STORAGE, words),
-            JobsError::Corrupt => Self::new(StatusCode::INTERNAL_SERVER_ERROR, words),
+            JobsError::Deleted(id) => Self::new(ProblemKind::Deleted, words).about(Some(id)),
+            JobsError::QueueFull => later(ProblemKind::QueueFull, words),
+            JobsError::Unavailable { job_id } => later(ProblemKind::QueueUnavailable, words).about(job_id),
+            JobsError::StorageFull => Self::new(ProblemKind::StorageFull, words),
+            JobsError::Corrupt => Self::new(ProblemKind::CorruptRecord, words),
         }
     }
 }
@@ -208,16 +249,15 @@ impl From<WorkersError> for ApiError {
     fn from(error: WorkersError) -> Self {
         let words = error.to_string();
         match error {
-            WorkersError::NotFound => Self::new(StatusCode::NOT_FOUND, words),
-            WorkersError::Unavailable => unavailable(words),
-            WorkersError::StorageFull => Self::new(StatusCode::INSUFFICIENT_STORAGE, words),
+            WorkersError::NotFound => Self::new(ProblemKind::NoSuchWorker, words),
+            WorkersError::Unavailable => later(ProblemKind::RegistryUnavailable, words),
+            WorkersError::StorageFull => Self::new(ProblemKind::StorageFull, words),
         }
     }
 }
 
-fn unavailable(words: String) -> ApiError {
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, words)
-        .with_header(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER))
+fn later(kind: ProblemKind, words: String) -> ApiError {
+    ApiError::new(kind, words).with_header(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER))
 }
 
 /// What an error of the framework means. `parameters` are the names of the route's path parameters, which the
@@ -231,7 +271,7 @@ pub(super) fn refusal(error: Error, parameters: &[String]) -> ApiError {
     let named = |field: &str, reason: &str| {
         let words = reason.split_once("\": ").map_or(reason, |(_, words)| words);
         let words = words.rsplit_once(" (occurred while parsing ").map_or(words, |(words, _)| words);
-        ApiError::field(StatusCode::BAD_REQUEST, field, words)
+        ApiError::value(field, words)
     };
     if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
         return named(name, reason);
@@ -241,24 +281,20 @@ pub(super) fn refusal(error: Error, parameters: &[String]) -> ApiError {
         return named(number.and_then(|number| parameters.get(number)).map_or(name, |name| name), reason);
     }
     if error.is::<ContentTypeError>() {
-        return ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected the content type application/json");
+        return ApiError::new(ProblemKind::UnsupportedMediaType, "expected the content type application/json");
     }
     if error.is::<NotFoundError>() {
-        return ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this path");
+        return ApiError::new(ProblemKind::NoSuchPath, "there is nothing at this path");
     }
     if error.is::<MethodNotAllowedError>() {
-        return ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "the path does not know this method");
+        return ApiError::new(ProblemKind::MethodNotAllowed, "the path does not know this method");
     }
     if error.is::<AuthorizationError>() {
-        return ApiError::new(StatusCode::UNAUTHORIZED, "a token is needed");
+        return ApiError::new(ProblemKind::NoToken, "a token is needed");
     }
-    if error.is::<ParseJsonError>() || error.status() == StatusCode::BAD_REQUEST {
-        return ApiError::new(StatusCode::BAD_REQUEST, "the request cannot be read");
+    if error.is::<ParseJsonError>() || error.status().is_client_error() {
+        return ApiError::new(ProblemKind::MalformedRequest, "the request cannot be read");
     }
-    let status = error.status();
-    if status.is_server_error() {
-        tracing::error!(%error, "a request failed");
-        return ApiError::internal();
-    }
-    ApiError::new(status, status.canonical_reason().unwrap_or("the request was refused").to_lowercase())
+    tracing::error!(%error, "a request failed");
+    ApiError::internal()
 }

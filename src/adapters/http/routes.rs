@@ -11,7 +11,11 @@ pub(super) type WholeApi = (Api, NodeApi);
 /// The constant path at which the metrics page is written down.
 pub(super) const METRICS: &str = "/metrics";
 /// Pages beside the API.
-pub(super) const PAGES: [&str; 3] = ["/openapi.json", "/openapi.yaml", "/docs"];
+pub(super) const PAGES: [&str; 3] = ["/openapi.json", "/openapi.yaml", DOCS];
+/// The page to browse the document.
+pub(super) const DOCS: &str = "/docs";
+/// Where browsers begin: it leads to the page to browse the document.
+pub(super) const ROOT: &str = "/";
 /// All paths that are none of ours.
 const UNMATCHED: &str = "unmatched";
 
@@ -21,6 +25,7 @@ pub fn routes(settings: &HttpSettings) -> Vec<Route> {
     let api = paths().into_iter().map(|path| template(&path.path, settings));
     let pages = PAGES.map(str::to_owned);
     api.chain(pages)
+        .chain([ROOT.to_owned()])
         .chain([UNMATCHED.to_owned()])
         .map(|template| Route { timed: timed(&template, settings), template })
         .collect()

@@ -2,14 +2,14 @@
 
 use poem::{
     Request, RequestBody, Result,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
 };
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions, OAuthScopes,
     registry::{MetaOperation, MetaSecurityScheme, Registry},
 };
 
-use super::problem::ApiError;
+use super::{problem::ApiError, problem_kind::ProblemKind};
 use crate::{
     domain::{self, Caller},
     ports::driven::{AuthError, Authenticator},
@@ -56,7 +56,7 @@ impl<'a> ApiExtractor<'a> for Verified {
 
     async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
         let caller = request.data::<Caller>().or_else(|| request.extensions().get::<Caller>());
-        caller.cloned().map(Self).ok_or_else(|| unauthorized(AuthError::Missing).into())
+        caller.cloned().map(Self).ok_or_else(|| unauthorized(AuthError::Missing, domain::Scope::Read).into())
     }
 }
 
@@ -81,17 +81,18 @@ pub(super) fn verify(
     if caller.scope.includes(required) { Ok(caller) } else { Err(AuthError::Scope) }
 }
 
-/// The refusal for a token.
-pub(super) fn unauthorized(error: AuthError) -> ApiError {
+/// The refusal for a token, on a route that needs the role `required`.
+pub(super) fn unauthorized(error: AuthError, required: domain::Scope) -> ApiError {
+    let invalid = "Bearer error=\"invalid_token\"";
     match error {
-        AuthError::Scope => ApiError::new(StatusCode::FORBIDDEN, error.to_string()),
-        AuthError::Missing => challenge(error, "Bearer"),
-        _ => challenge(error, "Bearer error=\"invalid_token\""),
+        AuthError::Scope => ApiError::new(ProblemKind::MissingRole, format!("the route needs the role `{required}`")),
+        AuthError::Missing => challenge(ProblemKind::NoToken, error, "Bearer"),
+        AuthError::Expired => challenge(ProblemKind::ExpiredToken, error, invalid),
+        _ => challenge(ProblemKind::InvalidToken, error, invalid),
     }
 }
 
 /// RFC 6750 §3.
-fn challenge(error: AuthError, words: &'static str) -> ApiError {
-    ApiError::new(StatusCode::UNAUTHORIZED, error.to_string())
-        .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(words))
+fn challenge(kind: ProblemKind, error: AuthError, words: &'static str) -> ApiError {
+    ApiError::new(kind, error.to_string()).with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(words))
 }

@@ -11,6 +11,10 @@ pub struct HttpSettings {
     pub metrics_listen: Option<SocketAddr>,
     /// Largest body of a request, in bytes.
     pub body_limit: usize,
+    /// Requests that may wait for jobs at the same time.
+    pub waits: usize,
+    /// Of them, those of one subject.
+    pub waits_per_subject: usize,
     /// Browser origins that may call the API.
     pub allow_origins: Vec<String>,
 }
@@ -21,6 +25,8 @@ impl Default for HttpSettings {
             metrics_path: "/metrics".to_owned(),
             metrics_listen: None,
             body_limit: 1 << 20,
+            waits: 4096,
+            waits_per_subject: 256,
             allow_origins: Vec::new(),
         }
     }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use poem::Request;
 use poem_openapi::registry::MetaOperation;
 
-use super::parameters::{Prefer, Wait, Word};
+use super::{
+    parameters::{Wait, Word},
+    prefer::Prefer,
+};
 
 /// How the requests of a route say that they are willing to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +38,7 @@ impl Waiting {
             Self::Never => None,
             Self::Prefer => {
                 let lines = request.headers().get_all("prefer").iter().filter_map(|line| line.to_str().ok());
-                Prefer::read(lines).ok().map(|prefer| prefer.wait)
+                Prefer::read(lines).wait
             }
             Self::Query => {
                 let mut pairs = request.uri().query().into_iter().flat_map(|query| query.split('&'));

@@ -30,7 +30,8 @@ pub(super) struct TokenValidate {
 }
 
 pub(super) fn run(command: &TokenValidate, process: &mut Process<'_>) -> Result<(), CommandError> {
-    let key = key_of_the_service(&command.data.load(process, Overrides::default())?)?;
+    let loaded = command.data.load(process, Overrides::default())?;
+    let key = key_of_the_service(&loaded)?;
     let token = if let Some(token) = &command.token {
         token.clone()
     } else {
@@ -38,7 +39,7 @@ pub(super) fn run(command: &TokenValidate, process: &mut Process<'_>) -> Result<
         process.stdin.take(LONGEST).read_to_string(&mut token)?;
         token
     };
-    let described = describe(&key, token.trim());
+    let described = describe(&key, token.trim(), loaded.settings.api.server.security.clock_skew);
     match (&described, command.output) {
         (Ok(info), ReportFormat::Text) => writeln!(
             process.stdout,

@@ -21,7 +21,8 @@ use crate::{
         clock::{SystemClock, UuidJobIds},
         executor::{HostExecutor, HostExecutorConfig, Launcher},
         http::{
-            App, HttpParts, HttpSettings, ServeLimits, WorkerHttpParts, api, metrics_only, routes, serve, worker_pages,
+            App, DescriptorRoom, HttpParts, HttpSettings, ServeLimits, WorkerHttpParts, api, metrics_only, routes,
+            serve, worker_pages,
         },
     },
     app::{
@@ -69,7 +70,10 @@ impl Server {
         let metrics = Metrics::choose(&settings.telemetry.metrics, routes(&http), info(settings), &surroundings)?;
         let authenticator: Option<Arc<dyn Authenticator>> = match role {
             Role::Worker => None,
-            Role::Whole | Role::Api => Some(Arc::new(JwtAuthenticator::new(&signing_key(settings, load_or_create)?))),
+            Role::Whole | Role::Api => {
+                let key = signing_key(settings, load_or_create)?;
+                Some(Arc::new(JwtAuthenticator::new(&key, settings.api.server.security.clock_skew)))
+            }
         };
         let mut stop = stopping.clone();
         let queue = tokio::select! {
@@ -104,12 +108,15 @@ impl Server {
                 }
             }
         }
-        let mut serve_on = |listener: TcpListener, app: App| {
-            tasks.spawn(serve(listener, app, ServeLimits::default(), stopping.clone()));
+        let mut room = DescriptorRoom::of_process();
+        let mut serve_on = |listener: TcpListener, app: App, connections: usize| {
+            let limits = ServeLimits { connections, ..serve_limits(settings) };
+            tasks.spawn(serve(listener, app, limits, http_metrics.clone(), stopping.clone()));
         };
         let mut on_main = scrape.clone();
         if let (Some(listener), Some(scrape)) = (page, on_main.take_if(|_| addresses.is_apart())) {
-            serve_on(listener, metrics_only(&http, scrape, http_metrics.clone()));
+            let connections = room.take_part(PAGE_CONNECTIONS);
+            serve_on(listener, metrics_only(&http, scrape, http_metrics.clone()), connections);
         }
         let app = match authenticator {
             None => worker_pages(
@@ -117,7 +124,7 @@ impl Server {
                 WorkerHttpParts {
                     health: Arc::new(HealthService::of_worker(Arc::clone(&queue.jobs), membership, scrape, VERSION)),
                     scrape: on_main,
-                    metrics: http_metrics,
+                    metrics: http_metrics.clone(),
                 },
             ),
             Some(authenticator) => {
@@ -134,13 +141,13 @@ impl Server {
                     workers: Arc::new(WorkersService::new(Arc::clone(&registry))),
                     health: Arc::new(HealthService::with_fleet(jobs, registry, scrape, VERSION)),
                     scrape: on_main,
-                    metrics: http_metrics,
+                    metrics: http_metrics.clone(),
                     authenticator,
                 };
                 api(&http, parts)
             }
         };
-        serve_on(main, app);
+        serve_on(main, app, room.take(settings.api.server.limits.connections));
         Ok(Self { addresses, queue, tasks })
     }
 
@@ -179,6 +186,9 @@ impl Server {
         ended
     }
 }
+
+/// Connections of a listener that only serves the metrics page: scrapers are few.
+const PAGE_CONNECTIONS: usize = 256;
 
 /// The metrics page, where metrics are on: of the fleet in a process that serves, of itself in one that only works.
 fn scrape(role: Role, queue: &Queue, metrics: &Metrics) -> Option<Arc<dyn Scrape>> {
@@ -231,6 +241,19 @@ fn http_settings(settings: &Settings, own_listener: Option<&Addresses>) -> HttpS
         metrics_path: settings.telemetry.metrics.path.clone(),
         metrics_listen: own_listener.and_then(|addresses| Some(addresses.metrics.as_ref()?.0)),
         body_limit: usize::try_from(server.limits.body).unwrap_or(usize::MAX),
+        waits: server.limits.waits,
+        waits_per_subject: server.limits.waits_per_subject,
         allow_origins: server.security.cors.allow_origins.clone(),
+    }
+}
+
+/// What a listener allows, but for its number of connections.
+fn serve_limits(settings: &Settings) -> ServeLimits {
+    let limits = &settings.api.server.limits;
+    ServeLimits {
+        head_time: limits.head_time,
+        idle_time: limits.idle_time,
+        answer_time: limits.answer_time,
+        ..ServeLimits::default()
     }
 }

@@ -1,9 +1,10 @@
 //! `api.server.security`: the secret behind tokens, and the browser origins that may call.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
+use super::scalar;
 use crate::adapters::auth::signing_key::is_weak;
 
 /// Shortest signing key in bytes: the output size of SHA-256, as RFC 7518 §3.2 asks of HS256.
@@ -15,6 +16,9 @@ const MIN_KEY_BYTES: usize = 32;
 pub struct SecuritySettings {
     /// What tokens are signed with; without it, the key file in the data directory is.
     pub signing_key: Option<SigningKey>,
+    /// How far the clock of a token's issuer may be ahead.
+    #[serde(deserialize_with = "scalar::duration::<_, 0, 600>", serialize_with = "scalar::show_duration")]
+    pub clock_skew: Duration,
     /// Calls from browsers.
     pub cors: CorsSettings,
 }

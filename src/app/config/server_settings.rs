@@ -1,6 +1,9 @@
 //! `api.server`: where the API listens and what it accepts.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
@@ -29,6 +32,24 @@ pub struct LimitsSettings {
     /// Largest request body, in bytes.
     #[serde(deserialize_with = "scalar::bytes::<_, 1024, 0x400_0000>", serialize_with = "scalar::show_bytes")]
     pub body: u64,
+    /// Connections at the same time.
+    #[serde(deserialize_with = "scalar::whole::<_, _, 16, 1_000_000>")]
+    pub connections: usize,
+    /// Requests that wait for a job at the same time.
+    #[serde(deserialize_with = "scalar::whole::<_, _, 0, 1_000_000>")]
+    pub waits: usize,
+    /// Of them, those of one subject.
+    #[serde(deserialize_with = "scalar::whole::<_, _, 0, 1_000_000>")]
+    pub waits_per_subject: usize,
+    /// Time to send the head of a request.
+    #[serde(deserialize_with = "scalar::duration::<_, 1, 3600>", serialize_with = "scalar::show_duration")]
+    pub head_time: Duration,
+    /// Time between two requests of a connection.
+    #[serde(deserialize_with = "scalar::duration::<_, 1, 86_400>", serialize_with = "scalar::show_duration")]
+    pub idle_time: Duration,
+    /// Time for which an answer may make no progress.
+    #[serde(deserialize_with = "scalar::duration::<_, 1, 3600>", serialize_with = "scalar::show_duration")]
+    pub answer_time: Duration,
 }
 
 impl ServerSettings {

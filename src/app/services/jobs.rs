@@ -79,7 +79,7 @@ impl JobService {
             caller.subject,
             retried_from,
         )
-        .map_err(|error| JobsError::Invalid(vec![error]))?;
+        .map_err(JobsError::Target)?;
         let effect = job.operation.kind().effect();
         let stored = self.parts.queue.submit(Submission { job, effect, idempotency }).await;
         found_or_made(stored.map_err(|error| self.failed(&error, Some(id)))?)
@@ -161,9 +161,7 @@ fn found_or_made(stored: Stored) -> Result<Submitted, JobsError> {
 /// The reason under which a refused request is counted; a replayed one was counted when it was accepted.
 fn rejection(error: &JobsError) -> Option<RejectionReason> {
     match error {
-        JobsError::Invalid(errors) if errors.iter().any(|error| error.field == "target") => {
-            Some(RejectionReason::Target)
-        }
+        JobsError::Target(_) => Some(RejectionReason::Target),
         JobsError::Invalid(_) | JobsError::TooLarge => Some(RejectionReason::Invalid),
         JobsError::Forbidden(_) => Some(RejectionReason::Scope),
         JobsError::KeyReused => Some(RejectionReason::KeyReused),
@@ -175,14 +173,15 @@ fn rejection(error: &JobsError) -> Option<RejectionReason> {
     }
 }
 
-/// The meaning of a request for a new job, without its formatting: what its idempotency key stands for.
+/// The meaning of a request for a new job, without its formatting and with all defaults: what its idempotency key stands
+/// for.
 #[derive(serde::Serialize)]
 struct CanonicalRequest<'a> {
     operation: &'static str,
     data: Option<Box<RawValue>>,
     target: &'a Target,
-    timeout_seconds: Option<u64>,
-    deadline_seconds: Option<u64>,
+    timeout_ms: u128,
+    deadline_ms: u128,
 }
 
 /// The meaning of a request to repeat a job.
@@ -223,8 +222,8 @@ impl Jobs for JobService {
                 operation: request.operation.kind().name(),
                 data: request.operation.data().map_err(unwritable)?,
                 target: &request.target,
-                timeout_seconds: request.timeout_seconds,
-                deadline_seconds: request.deadline_seconds,
+                timeout_ms: limits.timeout.as_millis(),
+                deadline_ms: limits.deadline.as_millis(),
             };
             let idempotency = idempotency(&caller, request.idempotency_key, &canonical)?;
             let JobRequest { operation, target, .. } = request;

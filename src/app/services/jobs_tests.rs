@@ -9,7 +9,7 @@ use super::{JobService, JobServiceParts};
 use crate::{
     domain::{
         Caller, Defaults, Effect, Idempotency, InstanceId, Job, JobId, JobStatus, JobSummary, Labels, NewJob,
-        Operation, OperationKind, Scope, Slot, Target, Worker, WorkerState,
+        Operation, OperationKind, Scope, Slot, Target, TargetError, Worker, WorkerState,
     },
     ports::{
         driven::{
@@ -148,7 +148,7 @@ async fn a_label_becomes_one_execution_for_each_matching_host() {
 async fn a_target_that_matches_nothing_stores_nothing_and_is_counted() {
     let (service, _stop) = service(MockJobQueue::new(), refusing(RejectionReason::Target));
     let refused = service.submit(caller(Scope::Write), request("group:mail"), Duration::ZERO).await;
-    assert!(matches!(refused, Err(JobsError::Invalid(errors)) if errors[0].field == "target"));
+    assert!(matches!(refused, Err(JobsError::Target(TargetError::NoMatch))));
 }
 
 #[tokio::test]
@@ -208,6 +208,12 @@ async fn a_repeated_request_is_found_before_its_target_is_resolved() {
     assert_eq!(asked, fingerprint_of(with_key("group:mail", None)).await);
     assert_ne!(asked, fingerprint_of(with_key("group:web", None)).await);
     assert_ne!(asked, fingerprint_of(with_key("group:mail", Some(3))).await);
+    // The defaults, written out, make no other request.
+    let written_out = JobRequest {
+        deadline_seconds: Some(DEFAULTS.deadline.as_secs()),
+        ..with_key("group:mail", Some(DEFAULTS.timeout.as_secs()))
+    };
+    assert_eq!(asked, fingerprint_of(written_out).await);
 }
 
 #[tokio::test]

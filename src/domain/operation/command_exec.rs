@@ -34,7 +34,7 @@ impl Spec for CommandExec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CommandInput {
-    /// The absolute path of the program, and its arguments: at most 128 KiB together.
+    /// The absolute path of the program, which begins with `/`, and its arguments: at most 128 KiB together.
     pub command: Argv,
     /// Longest run, in seconds; capped by `timeout_seconds` of the job where that is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -95,6 +95,39 @@ pub enum HttpEnd {
     Panicked,
 }
 
+/// A limit that keeps one client from using up what all of them need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Limit {
+    /// Connections at the same time: one was closed for a new client.
+    Connections,
+    /// The time for the head of a request: the connection was closed.
+    HeadTime,
+    /// The time for which an answer is not read: the connection was closed.
+    AnswerTime,
+    /// Requests that wait at the same time: one was answered at once.
+    Waits,
+    /// Requests of one subject that wait at the same time: one was answered at once.
+    WaitsPerSubject,
+}
+
+impl Limit {
+    /// Every limit.
+    pub const ALL: [Self; 5] =
+        [Self::Connections, Self::HeadTime, Self::AnswerTime, Self::Waits, Self::WaitsPerSubject];
+
+    /// The metric label: the key in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::HeadTime => "head_time",
+            Self::AnswerTime => "answer_time",
+            Self::Waits => "waits",
+            Self::WaitsPerSubject => "waits_per_subject",
+        }
+    }
+}
+
 /// Request metrics.
 ///
 /// `request_started` and `request_stopped` come in pairs whatever becomes of the request.
@@ -111,4 +144,7 @@ pub trait HttpMetrics: Send + Sync {
 
     /// A request was refused for its token.
     fn auth_rejected(&self, reason: AuthError);
+
+    /// A limit was applied to a client.
+    fn limit_reached(&self, limit: Limit);
 }

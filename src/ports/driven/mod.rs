@@ -13,7 +13,7 @@ pub mod worker_registry;
 
 pub use authenticator::{AuthError, Authenticator};
 pub use clock::{Clock, Uptime};
-pub use http_metrics::{HttpEnd, HttpMethod, HttpMetrics, Route, RouteId};
+pub use http_metrics::{HttpEnd, HttpMethod, HttpMetrics, Limit, Route, RouteId};
 pub use job_ids::JobIds;
 pub use job_queue::{
     Cancelled, Claim, ClaimRequest, ClaimToken, Deleted, Durability, JobFilter, JobPage, JobQueue, Outcome,

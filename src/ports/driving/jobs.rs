@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::{Caller, FieldError, IdempotencyKey, Job, JobId, JobStatus, Operation, QueueStats, Scope, Target};
+use crate::domain::{
+    Caller, FieldError, IdempotencyKey, Job, JobId, JobStatus, Operation, QueueStats, Scope, Target, TargetError,
+};
 use crate::ports::driven::{JobPage, PageRequest};
 
 /// A request for a new job.
@@ -48,8 +50,11 @@ pub enum JobsError {
     /// Readable but wrong.
     #[error("the request has invalid fields")]
     Invalid(Vec<FieldError>),
+    /// The target cannot be served now.
+    #[error("{0}")]
+    Target(TargetError),
     /// The operation needs a larger scope than the caller has.
-    #[error("the operation needs the role {0}")]
+    #[error("the operation needs the role `{0}`")]
     Forbidden(Scope),
     /// No such job.
     #[error("no such job")]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use osapi::ports::driven::{AuthError, HttpEnd, HttpMethod, HttpMetrics, RouteId};
+use osapi::ports::driven::{AuthError, HttpEnd, HttpMethod, HttpMetrics, Limit, RouteId};
 
 use super::scene::{HEALTH, JOB, JOBS, UNMATCHED, metrics, page};
 
@@ -95,6 +95,16 @@ fn unmatched_paths_and_positions_beyond_the_table_are_one_route() {
     }
     let counted = labels("_OTHER", "404", "unmatched");
     assert_eq!(page(&metrics).value("http_server_request_total", &counted), Some(3.0));
+}
+
+#[test]
+fn applied_limits_are_counted_by_limit_and_are_there_at_0() {
+    let metrics = metrics();
+    let counted = |limit: Limit| page(&metrics).value("osapi_limits_refused_total", &[("limit", limit.as_str())]);
+    assert_eq!(Limit::ALL.map(counted), Limit::ALL.map(|_| Some(0.0)));
+    metrics.limit_reached(Limit::Waits);
+    metrics.limit_reached(Limit::Waits);
+    assert_eq!((counted(Limit::Waits), counted(Limit::WaitsPerSubject)), (Some(2.0), Some(0.0)));
 }
 
 #[test]

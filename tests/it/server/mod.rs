@@ -3,6 +3,7 @@
 mod cardinality;
 mod client;
 mod commands;
+mod crowds;
 mod documents;
 mod full_disk;
 mod home;

@@ -58,8 +58,6 @@ fn bad_requests_are_refused_before_anything_happens() {
     send("POST", "/api/v1/jobs", &json, &vec![b' '; (1 << 20) + 1]).problem(413);
     let key = [json[0], ("idempotency-key", "")];
     assert_eq!(field(&send("POST", "/api/v1/jobs", &key, job).problem(400)), "Idempotency-Key");
-    let wait = [json[0], ("prefer", "wait=abc")];
-    assert_eq!(field(&send("POST", "/api/v1/jobs", &wait, job).problem(400)), "Prefer");
     for query in ["limit=0", "limit=101", "limit=x", "status=done", "operation=nope", "target=%20", "worker=a_b"] {
         let problem = client.get(&format!("/api/v1/jobs?{query}")).problem(400);
         assert_eq!(field(&problem), query.split_once('=').unwrap().0, "{problem}");

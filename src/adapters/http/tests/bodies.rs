@@ -7,10 +7,10 @@ use futures_util::{StreamExt, stream};
 use poem::Body;
 
 use super::{
-    call::post,
-    scene::{ID, Scene},
+    call::{call, post},
+    scene::{ID, Scene, submitted},
 };
-use crate::domain::OperationKind;
+use crate::{domain::OperationKind, ports::driving::JobRequest};
 
 /// Bytes that a request may have.
 const LIMIT: usize = 200;
@@ -95,7 +95,6 @@ async fn a_field_that_is_wrong_is_422_and_named() {
         // The whole.
         (format!(r#"{{{os},{any},"tiemout_seconds":5}}"#), "tiemout_seconds", fields),
         (format!(r#"{{{os},{any},"Timeout Seconds":5}}"#), "body", fields),
-        ("{}".to_owned(), "operation", "it is missing"),
         (r#"[{"type":"node.os.get"},"_any",null,null]"#.to_owned(), "body", "expected an object"),
         ("null".to_owned(), "body", "expected an object"),
         (r#""{""#.to_owned(), "body", "expected an object"),
@@ -117,6 +116,79 @@ async fn a_field_that_is_wrong_is_422_and_named() {
         let answer = post(&format!("/api/v1/jobs/{ID}/retry")).json(body).to(&app).await;
         assert_eq!((answer.status, answer.problem().field()), (422, (field, message)), "{body}");
     }
+}
+
+#[tokio::test]
+async fn all_fields_of_a_body_that_are_wrong_are_named_together() {
+    let mut scene = Scene::new();
+    scene.settings.body_limit = 1000;
+    let app = scene.app();
+    let dns = "/api/v1/nodes/_any/network/dns/eth0";
+    for (request, expected) in [
+        (post("/api/v1/jobs").json("{}"), "operation target"),
+        (
+            post("/api/v1/jobs").json(
+                r#"{"target":"a b","timeout_seconds":0,"operation":{"type":"network.ping","data":{"count":0,"adress":"x"}},
+                "deadline_seconds":30.5,"extra":1}"#,
+            ),
+            "target deadline_seconds extra operation.data.count operation.data.adress operation.data.address \
+             timeout_seconds",
+        ),
+        (
+            post("/api/v1/jobs").json(r#"{"operation":{"type":"nope","dota":1},"timeout_seconds":3601}"#),
+            "target operation.type operation.dota timeout_seconds",
+        ),
+        (
+            post("/api/v1/jobs").json(r#"{"operation":{"type":"network.dns.get","dota":1,"data":{"x":1}},"target":"_any"}"#),
+            "operation.dota operation.data.x operation.data.interface",
+        ),
+        (call("POST", "/api/v1/nodes/_any/command/exec").token("admin").json(r#"{"timeout_seconds":0}"#), "timeout_seconds command"),
+        (call("PUT", dns).token("write").json(r#"{"servers":["x"],"search_domains":5,"interface":"lo"}"#),
+            "servers[0] search_domains interface"),
+        (call("PUT", dns).token("write").json(r#"{ "servrs": [] }"#), "servrs"),
+        (call("PUT", dns).token("write").json("{ }"), "body"),
+    ] {
+        let shown = format!("{request:?}");
+        let answer = request.to(&app).await;
+        assert_eq!(answer.status, 422, "{shown}: {answer:?}");
+        let fields: Vec<String> = answer.problem().errors.into_iter().map(|(field, _)| field).collect();
+        assert_eq!(fields.join(" "), expected, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_without_a_fraction_is_whole_however_it_is_written() {
+    let mut scene = Scene::new();
+    let limits = |request: &JobRequest| (request.timeout_seconds, request.deadline_seconds);
+    scene
+        .jobs
+        .expect_submit()
+        .withf(move |_, request, _| limits(request) == (Some(30), Some(60)))
+        .returning(|_, _, _| Ok(submitted(false)));
+    let app = scene.app();
+    for (timeout, deadline) in [("30", "60"), ("30.0", "6e1"), ("3E1", "0.6e2")] {
+        let body = format!(
+            r#"{{"operation":{{"type":"network.ping","data":{{"address":"127.0.0.1","count":2e0}}}},"target":"_any",
+            "timeout_seconds":{timeout},"deadline_seconds":{deadline}}}"#
+        );
+        assert_eq!(post("/api/v1/jobs").json(&body).to(&app).await.status, 201, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_415() {
+    let app = app();
+    for (path, right) in makers() {
+        for coding in ["gzip", "br", "identity, gzip", "x-unknown", ""] {
+            let answer = post(&path).header("content-encoding", coding).json(right).to(&app).await;
+            let expected = (415, "expected a body without a content coding".to_owned());
+            assert_eq!((answer.status, answer.problem().detail), expected, "{coding}");
+        }
+    }
+    let mut scene = Scene::new();
+    scene.jobs.expect_retry().times(1).returning(|_, _| Ok(submitted(false)));
+    let plain = post(&format!("/api/v1/jobs/{ID}/retry")).header("content-encoding", "Identity").json("{}");
+    assert_eq!(plain.to(&scene.app()).await.status, 201);
 }
 
 #[tokio::test]
@@ -168,7 +240,7 @@ async fn a_body_of_another_type_is_415() {
 #[tokio::test]
 async fn parameters_and_case_of_the_content_type_do_not_matter() {
     let mut scene = Scene::new();
-    scene.jobs.expect_retry().times(2).returning(|_, _| Ok(super::scene::submitted(false)));
+    scene.jobs.expect_retry().times(2).returning(|_, _| Ok(submitted(false)));
     let app = scene.app();
     for content_type in ["application/json; charset=utf-8", "Application/JSON"] {
         let answer = post(&format!("/api/v1/jobs/{ID}/retry")).bytes(content_type, "{}").to(&app).await;
@@ -181,8 +253,7 @@ async fn a_body_over_the_limit_is_413_whether_declared_or_found_out() {
     let app = app();
     let words = format!("the body is larger than {LIMIT} bytes");
     let endless = || Body::from_bytes_stream(stream::repeat_with(|| Ok::<_, std::io::Error>("{}")));
-    let cancel = format!("/api/v1/jobs/{ID}/cancel");
-    for path in ["/api/v1/jobs", &format!("/api/v1/jobs/{ID}/retry"), &cancel] {
+    for path in ["/api/v1/jobs", &format!("/api/v1/jobs/{ID}/retry")] {
         let declared = |length: usize| post(path).bytes("application/json", vec![b' '; length]);
         let chunked = |length: usize| post(path).chunked(Body::from_vec(vec![b' '; length]));
         let announced = post(path).header("content-length", "18446744073709551615");
@@ -191,10 +262,8 @@ async fn a_body_over_the_limit_is_413_whether_declared_or_found_out() {
             assert_eq!((answer.status, answer.problem().detail), (413, words.clone()), "{path}");
         }
         // A body of the limit's size is read: it is no JSON.
-        if path != cancel {
-            for call in [declared(LIMIT), chunked(LIMIT)] {
-                assert_eq!(call.to(&app).await.status, 400, "{path}");
-            }
+        for call in [declared(LIMIT), chunked(LIMIT)] {
+            assert_eq!(call.to(&app).await.status, 400, "{path}");
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use poem::{
     Body, Endpoint, Request,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header},
 };
 use serde_json::Value;
 
 use super::documented::check_documented;
-use crate::adapters::http::App;
+use crate::adapters::http::{App, problem_kind::ProblemKind};
 
 /// A request, as a client would send it.
 #[derive(Debug)]
@@ -16,12 +16,13 @@ pub(super) struct Call {
     uri: String,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Body,
+    version: Version,
 }
 
 /// A request without a token.
 pub(super) fn call(method: &str, uri: &str) -> Call {
     let method = Method::from_bytes(method.as_bytes()).expect("a method");
-    Call { method, uri: uri.to_owned(), headers: Vec::new(), body: Body::empty() }
+    Call { method, uri: uri.to_owned(), headers: Vec::new(), body: Body::empty(), version: Version::HTTP_11 }
 }
 
 /// A request of somebody who may read.
@@ -68,9 +69,19 @@ impl Call {
         self.header("content-type", "application/json").header("transfer-encoding", "chunked").body(body)
     }
 
+    /// In an older version of HTTP, which needs no `Host`.
+    pub(super) fn version_1_0(mut self) -> Self {
+        self.version = Version::HTTP_10;
+        self
+    }
+
     pub(super) fn request(self) -> Request {
         let uri: Uri = self.uri.parse().expect("an URI that HTTP can carry");
         let mut request = Request::builder().method(self.method).uri(uri).body(self.body);
+        if self.version >= Version::HTTP_11 && !self.headers.iter().any(|(name, _)| name == header::HOST) {
+            request.headers_mut().insert(header::HOST, HeaderValue::from_static("here"));
+        }
+        request.set_version(self.version);
         for (name, value) in self.headers {
             request.headers_mut().append(name, value);
         }
@@ -129,9 +140,9 @@ impl Answer {
         let json = self.json();
         let text = |name: &str| json[name].as_str().unwrap_or_else(|| panic!("no {name}: {json}")).to_owned();
         assert_eq!(json["status"], self.status, "{json}");
-        assert_eq!(text("type"), "about:blank");
-        let title = poem::http::StatusCode::from_u16(self.status).expect("a status").canonical_reason();
-        assert_eq!(Some(text("title").as_str()), title, "a problem about:blank is titled by its status");
+        let kind = ProblemKind::ALL.iter().find(|kind| kind.uri() == text("type"));
+        let kind = *kind.unwrap_or_else(|| panic!("not of a known type: {json}"));
+        assert_eq!((text("title").as_str(), self.status), (kind.title(), kind.status().as_u16()));
         assert_eq!(Some(text("request_id").as_str()), self.header("x-request-id"));
         let known = ["type", "title", "status", "detail", "request_id", "errors", "job_id"];
         let members: Vec<&String> = json.as_object().expect("an object").keys().collect();
@@ -146,13 +157,14 @@ impl Answer {
         for words in said {
             assert!(!words.is_empty() && !words.ends_with('.'), "errors read like `{words}` nowhere else");
         }
-        Problem { detail, errors, job_id: json["job_id"].as_str().map(str::to_owned) }
+        Problem { kind, detail, errors, job_id: json["job_id"].as_str().map(str::to_owned) }
     }
 }
 
 /// What a problem says of its own.
 #[derive(Debug)]
 pub(super) struct Problem {
+    pub(super) kind: ProblemKind,
     pub(super) detail: String,
     pub(super) errors: Vec<(String, String)>,
     pub(super) job_id: Option<String>,

@@ -1,6 +1,6 @@
 //! A server on a port of its own, and a client that says exactly what it is told to.
 
-use std::{collections::HashMap, net::SocketAddr, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -10,7 +10,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::adapters::http::{App, ServeLimits, serve};
+use crate::{
+    adapters::http::{App, ServeLimits, serve},
+    ports::driven::HttpMetrics,
+};
 
 /// A connection that is still open then stays open, at least until a default of the HTTP library that we do not want.
 const HOPELESS: Duration = Duration::from_secs(20);
@@ -24,10 +27,15 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) async fn start(app: App, limits: ServeLimits) -> Self {
+        Self::counting(app, limits, None).await
+    }
+
+    /// With what counts the limits that were applied.
+    pub(super) async fn counting(app: App, limits: ServeLimits, metrics: Option<Arc<dyn HttpMetrics>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (stop, stopping) = watch::channel(false);
-        let served = tokio::spawn(serve(listener, app, limits, stopping));
+        let served = tokio::spawn(serve(listener, app, limits, metrics, stopping));
         Self { address, stop, served }
     }
 
@@ -107,6 +115,25 @@ impl Connection {
     /// Says that nothing more will be sent, and goes on listening.
     pub(super) async fn half_close(&mut self) {
         self.0.get_mut().shutdown().await.expect("it is open");
+    }
+
+    /// Closes without a word to the end.
+    pub(super) fn reset(self) {
+        self.0.get_ref().set_zero_linger().expect("it is open");
+    }
+
+    /// What has come, once it is so many bytes; they are still to be read.
+    pub(super) async fn peek_until(&mut self, count: usize) -> String {
+        let mut bytes = vec![0; count];
+        while self.0.get_ref().peek(&mut bytes).await.expect("it is open") < count {
+            tokio::task::yield_now().await;
+        }
+        String::from_utf8(bytes).expect("text")
+    }
+
+    /// Reads so many bytes.
+    pub(super) async fn skip(&mut self, count: usize) {
+        self.0.read_exact(&mut vec![0; count]).await.expect("so many");
     }
 
     /// Returns when the server has closed the connection, with what came before that.

@@ -4,11 +4,16 @@
 use std::collections::BTreeSet;
 
 use poem_openapi::OpenApi;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::schema::{departure, resolve};
 use crate::{
-    adapters::http::{HttpSettings, document, routes::WholeApi},
+    adapters::http::{
+        HttpSettings,
+        document::{document, refusals_of},
+        problem_kind::ProblemKind,
+        routes::WholeApi,
+    },
     domain::OperationKind,
 };
 
@@ -70,17 +75,88 @@ fn every_operation_says_what_it_is_and_how_it_refuses() {
             let in_template = name.contains(&format!("{{{}}}", parameter["name"].as_str().expect("a name")));
             assert_eq!(parameter["in"] == "path", in_template, "{name}: {parameter}");
         }
-        let problem = json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
-        let refusal = &operation["responses"]["default"];
-        assert_eq!(refusal["content"], problem, "{name}");
         for header in ["Allow", "Retry-After", "WWW-Authenticate", "X-Request-Id"] {
-            assert!(refusal["headers"].get(header).is_some(), "{name}: {header}");
+            assert!(operation["responses"]["default"]["headers"].get(header).is_some(), "{name}: {header}");
         }
+        assert!(operation["description"].as_str().is_some_and(|words| !words.is_empty()), "{name}");
+        assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{name}");
+        assert!(operation["security"].is_array(), "{name}");
         for (status, response) in operation["responses"].as_object().expect("responses") {
             assert!(response["description"].as_str().is_some_and(|words| !words.is_empty()), "{name} {status}");
             assert_eq!(response["headers"]["X-Request-Id"]["required"], true, "{name} {status}");
         }
     }
+}
+
+#[test]
+fn the_refusals_of_every_operation_are_listed_by_status_with_their_types() {
+    let document = of_defaults();
+    let mut listed = BTreeSet::new();
+    for (name, operation) in operations(&document) {
+        let mut kinds = BTreeSet::new();
+        let responses = operation["responses"].as_object().expect("responses");
+        for (status, response) in responses.iter().filter(|(status, _)| !status.starts_with('2')) {
+            let content = response["content"].as_object().expect("content");
+            assert_eq!(content.keys().collect::<Vec<_>>(), ["application/problem+json"], "{name} {status}");
+            let media = &content["application/problem+json"];
+            assert_eq!(media["schema"], json!({ "$ref": "#/components/schemas/Problem" }), "{name} {status}");
+            for uri in response.get("x-problem-types").and_then(Value::as_array).into_iter().flatten() {
+                let kind = ProblemKind::ALL.iter().find(|kind| kind.uri() == uri).expect("a known type");
+                assert_eq!(kind.status().as_str(), status, "{name}");
+                kinds.insert(*kind);
+            }
+        }
+        assert_eq!(kinds.iter().copied().collect::<Vec<_>>(), refusals_of(operation), "{name}");
+        assert_eq!(kinds.contains(&ProblemKind::MissingRole), operation["security"] != json!([]), "{name}");
+        assert_eq!(kinds.contains(&ProblemKind::BodyTooLarge), operation.get("requestBody").is_some(), "{name}");
+        listed.extend(kinds);
+    }
+    // What is said before a call is known.
+    listed.extend([ProblemKind::NoSuchPath, ProblemKind::MethodNotAllowed]);
+    assert_eq!(listed.into_iter().collect::<Vec<_>>(), ProblemKind::ALL, "every kind belongs to a call");
+    let uris: Vec<&str> = ProblemKind::ALL.iter().map(|kind| kind.uri()).collect();
+    assert_eq!(document["components"]["schemas"]["ProblemType"]["enum"], json!(uris));
+}
+
+#[test]
+fn every_body_has_an_example_that_keeps_to_its_schema() {
+    let document = of_defaults();
+    let mut examples = 0;
+    for (name, operation) in operations(&document) {
+        let responses = operation["responses"].as_object().expect("responses").values();
+        for body in responses.chain(operation.get("requestBody")) {
+            for media in body.get("content").and_then(Value::as_object).into_iter().flat_map(Map::values) {
+                let example = media.get("example").unwrap_or_else(|| panic!("{name} has a body without an example"));
+                assert_eq!(departure(&document, &media["schema"], example), None, "{name}: {example}");
+                examples += 1;
+            }
+        }
+    }
+    assert!(examples > 100, "{examples}");
+}
+
+#[test]
+fn schemas_use_words_that_generators_of_clients_understand() {
+    fn walk(place: &str, schema: &Value) {
+        match schema {
+            Value::Object(members) => {
+                assert!(!members.contains_key("prefixItems") && !members.contains_key("const"), "{place}");
+                let unions = ["oneOf", "anyOf"].map(|word| members.get(word).and_then(Value::as_array));
+                for choice in unions.into_iter().flatten().flatten() {
+                    assert!(choice.get("$ref").or(choice.get("type")).is_some(), "{place}: {choice}");
+                }
+                // A union that has to be guessed is one of references without a word that tells them apart.
+                let references =
+                    unions[1].map_or(0, |choices| choices.iter().filter(|it| it.get("$ref").is_some()).count());
+                assert!(references < 2, "{place}: a union without a discriminator");
+                assert!(unions[0].is_none() || members.contains_key("discriminator"), "{place}");
+                members.iter().for_each(|(name, member)| walk(&format!("{place}.{name}"), member));
+            }
+            Value::Array(items) => items.iter().for_each(|item| walk(place, item)),
+            _ => {}
+        }
+    }
+    walk("", &of_defaults()["components"]["schemas"]);
 }
 
 #[test]
@@ -183,7 +259,7 @@ fn the_metrics_page_is_always_described_where_it_is_configured_to_be() {
         let off = &item["get"]["responses"]["404"];
         assert_eq!(off["description"], "Metrics are off");
         assert!(off["content"].get("application/problem+json").is_some());
-        assert_eq!(item["get"].get("security"), None);
+        assert_eq!(item["get"]["security"], json!([]));
         let servers = metrics_listen.map(|_| json!("http://127.0.0.1:9464"));
         assert_eq!(item.pointer("/servers/0/url"), servers.as_ref(), "{path}");
         let other = if path == "/metrics" { "/internal/m.1" } else { "/metrics" };

@@ -37,7 +37,7 @@ fn requests() -> Vec<Call> {
         call("GET", "/api/v1/jobs").token("sesame.sesame.sesame"),
         call("GET", "/nope").header("x-request-id", "<sesame>"),
         call("GET", "/nope").header("origin", "https://sesame.example").header("host", "sesame"),
-        get(&job).header("prefer", "wait=sesame"),
+        call("GET", &job).header("prefer", "wait=sesame"),
         post("/api/v1/jobs").header("idempotency-key", "sesame sesame").json(submit),
         post("/api/v1/jobs").header("idempotency-key", "sesamé").json(submit),
         post("/api/v1/jobs").bytes("sesame", submit),

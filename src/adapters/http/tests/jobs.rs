@@ -49,6 +49,7 @@ fn shown() -> Value {
     let mut shown = shown_summary();
     shown["executions"] = json!([
         {
+            "operation": "node.hostname.get",
             "worker": "web-01",
             "status": "completed",
             "attempt": 1,
@@ -59,6 +60,7 @@ fn shown() -> Value {
             "error": null,
         },
         {
+            "operation": "node.hostname.get",
             "worker": null,
             "status": "queued",
             "attempt": 0,

@@ -2,9 +2,9 @@
 
 use super::{
     call::{Call, call, get, post},
-    scene::{ID, Scene},
+    scene::{ID, Scene, job as shown, submitted},
 };
-use crate::domain::OperationKind;
+use crate::domain::{JobStatus, OperationKind};
 
 const SUBMIT: &str = r#"{"operation":{"type":"node.os.get"},"target":"_any"}"#;
 const TWICE: &str = "it is there more than once";
@@ -71,15 +71,29 @@ async fn a_wrong_value_of_a_path_is_refused_by_its_name_in_the_template() {
 }
 
 #[tokio::test]
-async fn a_wrong_wait_is_refused() {
-    let words = "expected wait=N with a whole number of seconds";
+async fn a_preference_that_is_not_understood_is_ignored() {
     let job = format!("/api/v1/jobs/{ID}");
-    for value in ["wait=abc", "wait=", "wait", "wait=-1", "wait=1.5", "wait=1s", "respond-async, wait=x", "wait=\"\""] {
-        refused(post("/api/v1/jobs").header("prefer", value).json(SUBMIT), "Prefer", words, value).await;
-        refused(get(&job).header("prefer", value), "Prefer", words, value).await;
+    let values: [&[u8]; 9] = [
+        b"wait=abc",
+        b"wait=",
+        b"wait",
+        b"wait=-1",
+        b"wait=1s",
+        b"respond-async, wait=x",
+        b"wait=\"\"",
+        b"\"",
+        b"wait=k\xe9",
+    ];
+    let mut scene = Scene::new();
+    scene.jobs.expect_submit().withf(|_, _, wait| wait.is_zero()).returning(|_, _, _| Ok(submitted(false)));
+    scene.jobs.expect_job().withf(|_, wait| wait.is_zero()).returning(|_, _| Ok(shown(JobStatus::Running)));
+    let app = scene.app();
+    for value in values {
+        let made = post("/api/v1/jobs").header("prefer", value).json(SUBMIT).to(&app).await;
+        let lines = get(&job).header("prefer", "handling=lenient").header("prefer", value).to(&app).await;
+        assert_eq!((made.status, lines.status), (201, 200), "{value:?}");
+        assert_eq!((made.header("preference-applied"), lines.header("preference-applied")), (None, None));
     }
-    let lines = get(&job).header("prefer", "handling=lenient").header("prefer", "wait=abc");
-    refused(lines, "Prefer", words, "two lines").await;
 }
 
 #[tokio::test]
@@ -99,11 +113,72 @@ async fn a_wrong_idempotency_key_is_refused() {
 #[tokio::test]
 async fn a_header_that_is_no_text_is_refused_rather_than_overlooked() {
     let words = "expected visible ASCII characters";
-    for name in ["Idempotency-Key", "Prefer"] {
-        for value in ["schlüssel".as_bytes(), b"k\xe9"] {
-            refused(post("/api/v1/jobs").header(name, value).json(SUBMIT), name, words, name).await;
-            let second = post("/api/v1/jobs").header(name, "a").header(name, value).json(SUBMIT);
-            refused(second, name, words, name).await;
-        }
+    let name = "Idempotency-Key";
+    for value in ["schlüssel".as_bytes(), b"k\xe9"] {
+        refused(post("/api/v1/jobs").header(name, value).json(SUBMIT), name, words, name).await;
+        let second = post("/api/v1/jobs").header(name, "a").header(name, value).json(SUBMIT);
+        refused(second, name, words, name).await;
     }
+}
+
+#[tokio::test]
+async fn a_query_parameter_that_a_route_does_not_know_is_refused_on_every_route() {
+    let job = format!("/api/v1/jobs/{ID}");
+    let list = "one of status, operation, target, worker, limit, cursor";
+    let app = Scene::new().app();
+    for (request, expected) in [
+        (get("/api/v1/jobs?stauts=failed"), list),
+        (post("/api/v1/jobs?stauts=failed").json(SUBMIT), "none"),
+        (get("/api/v1/jobs/stats?stauts=failed"), "none"),
+        (get(&format!("{job}?stauts=failed")), "none"),
+        (call("DELETE", &format!("{job}?stauts=failed")).token("write"), "none"),
+        (post(&format!("{job}/retry?stauts=failed")), "none"),
+        (post(&format!("{job}/cancel?stauts=failed")), "none"),
+        (get("/api/v1/workers?stauts"), "none"),
+        (post("/api/v1/workers/web-01/drain?stauts=1"), "none"),
+        (get("/api/v1/nodes/_any/os?stauts=1"), "wait"),
+        (call("GET", "/health?stauts=1"), "none"),
+        (call("GET", "/health/ready?stauts=1"), "none"),
+        (get("/health/status?stauts=1"), "none"),
+        (call("GET", "/openapi.json?stauts=1"), "none"),
+        (call("GET", "/docs?stauts=1"), "none"),
+        (call("GET", "/?stauts=1"), "none"),
+    ] {
+        let shown = format!("{request:?}");
+        let answer = request.to(&app).await;
+        let problem = answer.problem();
+        let message = format!("unknown query parameter, expected {expected}");
+        assert_eq!((answer.status, problem.field()), (422, ("stauts", message.as_str())), "{shown}");
+    }
+    // A name that could not be one of ours is not repeated.
+    for query in ["Sta%20tus=1", "%ff=1", "=1", "a.b=1"] {
+        let answer = get(&format!("/api/v1/jobs?{query}")).to(&app).await;
+        assert_eq!((answer.status, answer.problem().field().0), (422, "query"), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn all_mistakes_of_a_request_are_named_together() {
+    let app = Scene::new().app();
+    let fields = |answer: &super::call::Answer| {
+        let errors = answer.problem().errors.into_iter();
+        errors.map(|(field, _)| field).collect::<Vec<_>>().join(" ")
+    };
+    for (request, status, expected) in [
+        (get("/api/v1/jobs?limit=0&status=nope&cursor=x"), 400, "limit status cursor"),
+        (get("/api/v1/jobs?limit=0&stauts=nope&limit=1&worker=a_b"), 422, "limit stauts worker"),
+        (get("/api/v1/nodes/a_b/os?wait=61"), 400, "target wait"),
+        (post("/api/v1/nodes/a_b/network/ping?wait=61").json(r#"{"count":21}"#), 422, "target wait count address"),
+        (post("/api/v1/nodes/_any/network/ping?wait=61").json("{"), 400, "wait body"),
+        (post("/api/v1/nodes/_any/network/ping?wait=61").bytes("text/plain", "{}"), 400, "wait body"),
+        (post("/api/v1/jobs").header("idempotency-key", "a b").json("{}"), 422, "Idempotency-Key operation target"),
+        (post("/api/v1/jobs/x/retry?y=1").json(r#"{"target":5}"#), 422, "id y target"),
+    ] {
+        let shown = format!("{request:?}");
+        let answer = request.to(&app).await;
+        assert_eq!((answer.status, fields(&answer).as_str()), (status, expected), "{shown}");
+    }
+    let many = (0..1000).map(|number| format!("a{number}=1")).collect::<Vec<_>>().join("&");
+    let answer = get(&format!("/api/v1/jobs?{many}")).to(&app).await;
+    assert_eq!((answer.status, answer.problem().errors.len()), (422, 32), "a problem does not grow with the request");
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use poem::{EndpointExt, IntoResponse, endpoint::make, http::StatusCode};
+use poem::{Endpoint, EndpointExt, IntoResponse, endpoint::make, http::StatusCode};
 
 use super::{
     call::{call, get, post},
@@ -13,40 +13,58 @@ use crate::{
         App, HttpSettings,
         edge::Edge,
         guarded::{Guard, Shared},
+        problem_kind::ProblemKind,
         wire::Json,
     },
-    domain::{FieldError, JobStatus, Scope},
+    domain::{FieldError, JobStatus, Scope, TargetError},
     ports::{
         driven::RouteId,
         driving::{JobsError, WorkersError},
     },
 };
 
-/// Status, words, fields, whether a job is named, `Retry-After`.
-type Shown = (u16, &'static str, Vec<(&'static str, &'static str)>, bool, Option<&'static str>);
+/// Kind, words, fields, whether a job is named, `Retry-After`.
+type Shown = (ProblemKind, &'static str, Vec<(&'static str, &'static str)>, bool, Option<&'static str>);
 
 fn shown(error: &JobsError) -> Shown {
+    use ProblemKind as Kind;
     match error {
-        JobsError::Invalid(_) => (422, "the request has invalid fields", vec![("target", "no such host")], false, None),
-        JobsError::Forbidden(_) => (403, "the operation needs the role admin", vec![], false, None),
-        JobsError::TooLarge => (413, "the job is larger than the queue stores", vec![], false, None),
-        JobsError::NotFound => (404, "no such job", vec![], false, None),
-        JobsError::Conflict(_) => (409, "the job is running", vec![], false, None),
+        JobsError::Invalid(_) => {
+            (Kind::InvalidFields, "the request has invalid fields", vec![("timeout_seconds", "too long")], false, None)
+        }
+        JobsError::Target(TargetError::NoMatch) => {
+            let words = "no connected worker matches the target";
+            (Kind::NoMatchingWorker, words, vec![("target", words)], false, None)
+        }
+        JobsError::Target(TargetError::CommandsDisabled) => {
+            let words = "no connected worker in the target runs commands";
+            (Kind::CommandsDisabled, words, vec![("target", words)], false, None)
+        }
+        JobsError::Forbidden(_) => (Kind::MissingRole, "the operation needs the role `admin`", vec![], false, None),
+        JobsError::TooLarge => (Kind::JobTooLarge, "the job is larger than the queue stores", vec![], false, None),
+        JobsError::NotFound => (Kind::NoSuchJob, "no such job", vec![], false, None),
+        JobsError::Conflict(_) => (Kind::Conflict, "the job is running", vec![], false, None),
         JobsError::KeyReused => {
             let fields = vec![("Idempotency-Key", "it was used for another request")];
-            (422, "the idempotency key was used for another request", fields, false, None)
+            (Kind::KeyReused, "the idempotency key was used for another request", fields, false, None)
         }
-        JobsError::Deleted(_) => (410, "the job that this idempotency key made was deleted", vec![], true, None),
-        JobsError::QueueFull => (503, "the queue is full", vec![], false, Some("1")),
-        JobsError::Unavailable { job_id } => (503, "the queue is unavailable", vec![], job_id.is_some(), Some("1")),
-        JobsError::StorageFull => (507, "the storage is full", vec![], false, None),
-        JobsError::Corrupt => (500, "a stored record is corrupt", vec![], false, None),
+        JobsError::Deleted(_) => {
+            (Kind::Deleted, "the job that this idempotency key made was deleted", vec![], true, None)
+        }
+        JobsError::QueueFull => (Kind::QueueFull, "the queue is full", vec![], false, Some("1")),
+        JobsError::Unavailable { job_id } => {
+            (Kind::QueueUnavailable, "the queue is unavailable", vec![], job_id.is_some(), Some("1"))
+        }
+        JobsError::StorageFull => (Kind::StorageFull, "the storage is full", vec![], false, None),
+        JobsError::Corrupt => (Kind::CorruptRecord, "a stored record is corrupt", vec![], false, None),
     }
 }
 
 fn every_jobs_error() -> Vec<JobsError> {
     vec![
-        JobsError::Invalid(vec![FieldError::new("target", "no such host")]),
+        JobsError::Invalid(vec![FieldError::new("timeout_seconds", "too long")]),
+        JobsError::Target(TargetError::NoMatch),
+        JobsError::Target(TargetError::CommandsDisabled),
         JobsError::Forbidden(Scope::Admin),
         JobsError::NotFound,
         JobsError::TooLarge,
@@ -75,7 +93,7 @@ async fn every_refusal_about_jobs_is_its_problem_on_every_route() {
         scene.jobs.expect_retry().times(1).return_once(|_, _| Err(retry));
         scene.jobs.expect_cancel().times(1).return_once(|_| Err(cancel));
         let app = scene.app();
-        let (status, detail, fields, about, retry_after) = shown(&error);
+        let (kind, detail, fields, about, retry_after) = shown(&error);
         for request in [
             post("/api/v1/jobs").json(body),
             get("/api/v1/jobs"),
@@ -87,7 +105,7 @@ async fn every_refusal_about_jobs_is_its_problem_on_every_route() {
         ] {
             let answer = request.to(&app).await;
             let problem = answer.problem();
-            assert_eq!((answer.status, problem.detail.as_str()), (status, detail), "{error:?}");
+            assert_eq!((problem.kind, problem.detail.as_str()), (kind, detail), "{error:?}");
             let named: Vec<_> = problem.errors.iter().map(|(field, words)| (field.as_str(), words.as_str())).collect();
             assert_eq!(named, fields, "{error:?}");
             assert_eq!(problem.job_id.as_deref(), about.then_some(ID), "{error:?}");
@@ -98,10 +116,10 @@ async fn every_refusal_about_jobs_is_its_problem_on_every_route() {
 
 #[tokio::test]
 async fn every_refusal_about_workers_is_its_problem_on_every_route() {
-    for (error, status, detail, retry_after) in [
-        (WorkersError::NotFound, 404, "no such worker is connected", None),
-        (WorkersError::Unavailable, 503, "the worker registry is unavailable", Some("1")),
-        (WorkersError::StorageFull, 507, "the storage is full", None),
+    for (error, kind, detail, retry_after) in [
+        (WorkersError::NotFound, ProblemKind::NoSuchWorker, "no such worker is connected", None),
+        (WorkersError::Unavailable, ProblemKind::RegistryUnavailable, "the worker registry is unavailable", Some("1")),
+        (WorkersError::StorageFull, ProblemKind::StorageFull, "the storage is full", None),
     ] {
         let mut scene = Scene::new();
         scene.workers.expect_list().times(1).returning(move || Err(error));
@@ -111,7 +129,8 @@ async fn every_refusal_about_workers_is_its_problem_on_every_route() {
             [get("/api/v1/workers"), post("/api/v1/workers/web-01/drain"), post("/api/v1/workers/web-01/undrain")]
         {
             let answer = request.to(&app).await;
-            assert_eq!((answer.status, answer.problem().detail.as_str()), (status, detail), "{error:?}");
+            let problem = answer.problem();
+            assert_eq!((problem.kind, problem.detail.as_str()), (kind, detail), "{error:?}");
             assert_eq!(answer.header("retry-after"), retry_after, "{error:?}");
         }
     }
@@ -156,9 +175,7 @@ async fn an_answer_that_cannot_be_written_is_a_problem() {
 #[tokio::test]
 async fn a_path_that_is_none_of_ours_is_404() {
     let app = Scene::new().app();
-    for path in
-        ["/", "/nope", "/api", "/api/v1", "/api/v1/jobs/", "/api/v1/jobs/a/b/c", "/health/", "/docs/x", "//docs"]
-    {
+    for path in ["/nope", "/api", "/api/v1", "/api/v1/jobs/", "/api/v1/jobs/a/b/c", "/health/", "/docs/x", "//docs"] {
         let answer = get(path).to(&app).await;
         assert_eq!((answer.status, answer.problem().detail.as_str()), (404, "there is nothing at this path"), "{path}");
         assert_eq!(answer.header("allow"), None);
@@ -242,4 +259,41 @@ async fn a_request_keeps_its_own_id_when_it_is_harmless() {
     let first = call("GET", "/health").to(&app).await;
     let second = call("GET", "/health").to(&app).await;
     assert_ne!(first.header("x-request-id"), second.header("x-request-id"));
+}
+
+#[tokio::test]
+async fn a_request_names_one_host_and_at_most_one_token() {
+    let mut scene = Scene::new();
+    scene.jobs.expect_job().returning(|_, _| Ok(job(JobStatus::Running)));
+    let app = scene.app();
+    for path in ["/health", "/nope", "/docs"] {
+        let twice = call("GET", path).header("host", "here").header("host", "there").to(&app).await;
+        let problem = twice.problem();
+        assert_eq!(
+            (problem.kind, problem.detail.as_str()),
+            (ProblemKind::MalformedRequest, "the request has more than one Host")
+        );
+    }
+    let mut without = call("GET", "/health").request();
+    without.headers_mut().remove("host");
+    let refused = app.call(without).await.expect("an answer");
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(call("GET", "/health").version_1_0().to(&app).await.status, 200, "HTTP/1.0 knows no Host");
+
+    for path in [format!("/api/v1/jobs/{ID}"), "/health".to_owned()] {
+        let twice = get(&path).token("read").to(&app).await;
+        let problem = twice.problem();
+        assert_eq!((problem.kind, problem.field().0), (ProblemKind::InvalidValue, "Authorization"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_root_leads_to_the_page_to_browse_the_document() {
+    let app = Scene::new().app();
+    for method in ["GET", "HEAD"] {
+        let answer = call(method, "/").to(&app).await;
+        assert_eq!((answer.status, answer.header("location"), answer.body.len()), (307, Some("/docs"), 0), "{method}");
+    }
+    let refused = call("POST", "/").to(&app).await;
+    assert_eq!((refused.status, refused.header("allow")), (405, Some("GET, HEAD")));
 }

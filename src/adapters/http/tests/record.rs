@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::{
     adapters::http::{HttpSettings, routes},
-    ports::driven::{AuthError, HttpEnd, HttpMethod, HttpMetrics, MockHttpMetrics},
+    ports::driven::{AuthError, HttpEnd, HttpMethod, HttpMetrics, Limit, MockHttpMetrics},
 };
 
 /// The end of a request: its route's template, its method, how it ended, whether it had asked to wait.
@@ -20,6 +20,7 @@ struct Heard {
     stopped: Vec<HttpMethod>,
     finished: Vec<Finished>,
     rejected: Vec<AuthError>,
+    limits: Vec<Limit>,
 }
 
 impl Record {
@@ -38,6 +39,8 @@ impl Record {
         });
         let heard = Arc::clone(&self.0);
         metrics.expect_auth_rejected().returning(move |reason| heard.lock().expect("lock").rejected.push(reason));
+        let heard = Arc::clone(&self.0);
+        metrics.expect_limit_reached().returning(move |limit| heard.lock().expect("lock").limits.push(limit));
         Arc::new(metrics)
     }
 
@@ -57,5 +60,10 @@ impl Record {
     /// The tokens that were refused since this was asked last.
     pub(super) fn rejected(&self) -> Vec<AuthError> {
         std::mem::take(&mut self.0.lock().expect("lock").rejected)
+    }
+
+    /// The limits that were applied since this was asked last.
+    pub(super) fn limits(&self) -> Vec<Limit> {
+        std::mem::take(&mut self.0.lock().expect("lock").limits)
     }
 }

@@ -43,6 +43,10 @@ pub(super) fn departure(document: &Value, schema: &Value, value: &Value) -> Opti
             "maxItems" => {
                 value.as_array().filter(|items| items.len() > count(rule)).map(|_| format!("has over {rule}"))
             }
+            "minProperties" => {
+                let members = value.as_object().map(Map::len);
+                members.filter(|members| *members < count(rule)).map(|_| format!("has under {rule} members"))
+            }
             "minLength" => {
                 length(value).filter(|length| *length < count(rule)).map(|_| format!("is under {rule} long"))
             }
@@ -113,7 +117,10 @@ fn additional(
 fn wrong_format(format: &str, value: &Value) -> Option<String> {
     let right = value.as_str().is_none_or(|text| match format {
         "date-time" => text.ends_with('Z') && text.parse::<jiff::Timestamp>().is_ok(),
+        "uri" => text.split_once(':').is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty()),
         "uuid" => text.len() == 36 && uuid::Uuid::try_parse(text).is_ok(),
+        // Said by patterns too, or tried elsewhere.
+        "ipv4" | "ipv6" | "hostname" => true,
         _ => panic!("a format that is not known here: {format}"),
     });
     (!right).then(|| format!("is no {format}"))

@@ -64,9 +64,25 @@ async fn a_client_that_does_not_finish_its_head_is_let_go() {
 }
 
 #[tokio::test]
+async fn a_head_has_its_time_again_for_every_request_and_a_connection_can_be_idle_for_longer() {
+    let limits = ServeLimits { head_time: SOON, ..ServeLimits::default() };
+    let server = Server::start(Scene::new().app(), limits).await;
+    let mut idle = Connection::open(&server).await;
+    idle.ask("GET", "/health", "").await;
+    assert_eq!(idle.answer().await.status, 200);
+    let mut slow = Connection::open(&server).await;
+    slow.ask("GET", "/health", "").await;
+    assert_eq!(slow.answer().await.status, 200);
+    slow.send("GET /health HTTP/1.1\r\nHost: he").await;
+    assert_eq!(slow.ended().await, "");
+    idle.ask("GET", "/health", "").await;
+    assert_eq!(idle.answer().await.status, 200, "it was idle for longer than a head may take");
+}
+
+#[tokio::test]
 async fn a_connection_that_is_idle_is_closed_and_one_that_waits_is_not() {
     let (jobs, mut waits, go) = WaitingJobs::new();
-    let limits = ServeLimits { head_time: SOON, ..ServeLimits::default() };
+    let limits = ServeLimits { idle_time: SOON, head_time: SOON, ..ServeLimits::default() };
     let server = Server::start(Scene::new().app_over(jobs), limits).await;
     let mut waiting = Connection::open(&server).await;
     waiting.ask("GET", &job(), "Prefer: wait=60\r\n").await;
@@ -79,59 +95,6 @@ async fn a_connection_that_is_idle_is_closed_and_one_that_waits_is_not() {
     go.add_permits(1);
     assert_eq!(waiting.answer().await.status, 200);
     assert_eq!(waits.recv().await, Some(Wait::Ended));
-}
-
-#[tokio::test]
-async fn more_connections_than_allowed_wait_for_their_turn() {
-    let record = Record::default();
-    let mut scene = Scene::new();
-    scene.metrics = Some(record.metrics(&scene.settings));
-    let limits = ServeLimits { connections: 1, ..ServeLimits::default() };
-    let server = Server::start(scene.app(), limits).await;
-    let mut first = Connection::open(&server).await;
-    first.ask("GET", "/health", "").await;
-    first.answer().await;
-    let mut second = Connection::open(&server).await;
-    second.ask("HEAD", "/health", "").await;
-    // As long as the first one stays, there is no end to its turn.
-    for _ in 0..100 {
-        first.ask("GET", "/health", "").await;
-        assert_eq!(first.answer().await.status, 200);
-    }
-    drop(first);
-    assert_eq!(second.answer_to_head().await.status, 200);
-    let methods: Vec<HttpMethod> = record.finished().into_iter().map(|(_, method, _, _)| method).collect();
-    assert_eq!(methods.len(), 102);
-    assert!(methods[..101].iter().all(|method| *method == HttpMethod::Get), "the second one went between: {methods:?}");
-}
-
-#[tokio::test]
-async fn a_client_that_leaves_takes_its_request_with_it() {
-    for half_close in [false, true] {
-        for earlier in [0, 1] {
-            let record = Record::default();
-            let (jobs, mut waits, _go) = WaitingJobs::new();
-            let mut scene = Scene::new();
-            scene.metrics = Some(record.metrics(&scene.settings));
-            let server = Server::start(scene.app_over(jobs), ServeLimits::default()).await;
-            let mut connection = Connection::open(&server).await;
-            for _ in 0..earlier {
-                connection.ask("GET", "/health", "").await;
-                connection.answer().await;
-            }
-            record.finished();
-            connection.ask("GET", &job(), "Prefer: wait=60\r\n").await;
-            assert_eq!(waits.recv().await, Some(Wait::Began));
-            if half_close {
-                connection.half_close().await;
-            } else {
-                drop(connection);
-            }
-            assert_eq!(waits.recv().await, Some(Wait::Dropped), "{half_close} {earlier}");
-            let expected = ("/api/v1/jobs/{id}".to_owned(), HttpMethod::Get, HttpEnd::Disconnected, true);
-            assert_eq!(record.finished(), [expected], "{half_close} {earlier}");
-        }
-    }
 }
 
 #[tokio::test]

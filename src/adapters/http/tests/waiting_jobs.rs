@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::scene::job;
+use super::scene::{job, submitted};
 use crate::{
     domain::{Caller, Job, JobId, JobStatus, QueueStats},
     ports::{
@@ -24,7 +24,7 @@ pub(super) enum Wait {
     Dropped,
 }
 
-/// Jobs whose [`Jobs::job`] waits.
+/// Jobs whose [`Jobs::job`] and [`Jobs::submit`] wait.
 pub(super) struct WaitingJobs {
     go: Arc<Semaphore>,
     events: mpsc::UnboundedSender<Wait>,
@@ -36,6 +36,13 @@ impl WaitingJobs {
         let (events, happened) = mpsc::unbounded_channel();
         let go = Arc::new(Semaphore::new(0));
         (Arc::new(Self { go: Arc::clone(&go), events }), happened, go)
+    }
+
+    async fn wait(&self) {
+        let mut ending = Ending { events: self.events.clone(), end: Wait::Dropped };
+        let _ = self.events.send(Wait::Began);
+        self.go.acquire().await.expect("it stays open").forget();
+        ending.end = Wait::Ended;
     }
 }
 
@@ -55,15 +62,13 @@ impl Drop for Ending {
 #[async_trait]
 impl Jobs for WaitingJobs {
     async fn job(&self, _: JobId, _: Duration) -> Result<Job, JobsError> {
-        let mut ending = Ending { events: self.events.clone(), end: Wait::Dropped };
-        let _ = self.events.send(Wait::Began);
-        self.go.acquire().await.expect("it stays open").forget();
-        ending.end = Wait::Ended;
+        self.wait().await;
         Ok(job(JobStatus::Running))
     }
 
     async fn submit(&self, _: Caller, _: JobRequest, _: Duration) -> Result<Submitted, JobsError> {
-        Err(JobsError::NotFound)
+        self.wait().await;
+        Ok(submitted(false))
     }
 
     async fn list(&self, _: PageRequest) -> Result<JobPage, JobsError> {

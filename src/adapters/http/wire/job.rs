@@ -1,15 +1,19 @@
 //! Jobs as they are shown.
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    operation::{ShownOperation, ShownResult},
+    operation::{ShownOperation, insert_result_schemas, result_reference},
     schemas::{DateTime, Status},
 };
-use crate::{domain, ports::driven};
+use crate::{
+    domain::{self, OperationKind, TimelineEvent},
+    ports::driven,
+};
 
 macro_rules! job_documents {
     ($($(#[$meta:meta])* $field:ident: $type:ty = $value:expr;)+) => {
@@ -33,7 +37,7 @@ macro_rules! job_documents {
             fn from(job: domain::Job) -> Self {
                 let domain::Job { summary, executions, timeline } = job;
                 Self {
-                    executions: executions.into_iter().map(Execution::from).collect(),
+                    executions: executions.into_iter().map(|run| Execution::of(summary.operation.kind(), run)).collect(),
                     timeline: timeline.into_iter().map(TimelineEntry::from).collect(),
                     $($field: ($value)(&summary),)+
                 }
@@ -83,8 +87,17 @@ job_documents! {
 }
 
 /// The run of a job on one host.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
 pub(in crate::adapters::http) struct Execution {
+    /// The type of the job's operation: it says what `result` is.
+    operation: &'static str,
+    #[serde(flatten)]
+    run: Run,
+}
+
+/// The run of a job on one host, of whichever operation.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Run {
     /// The host; none while nobody has claimed it.
     worker: Option<String>,
     /// Where it stands.
@@ -101,7 +114,8 @@ pub(in crate::adapters::http) struct Execution {
     /// How long the last attempt took, in seconds.
     duration_seconds: Option<f64>,
     /// What was returned, or is left of an unfinished run.
-    result: Option<ShownResult>,
+    #[schemars(with = "Option<AnyResult>")]
+    result: Option<domain::ResultDocument>,
     /// What went wrong.
     error: Option<ExecutionError>,
 }
@@ -121,6 +135,10 @@ impl From<domain::ExecutionError> for ExecutionError {
     }
 }
 
+fn event_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": TimelineEvent::ALL.map(TimelineEvent::as_str) })
+}
+
 /// One line of a job's history.
 #[derive(Debug, Serialize, JsonSchema)]
 struct TimelineEntry {
@@ -128,6 +146,7 @@ struct TimelineEntry {
     #[schemars(with = "DateTime")]
     at: Timestamp,
     /// What.
+    #[schemars(schema_with = "event_schema")]
     event: &'static str,
     /// On which host.
     worker: Option<String>,
@@ -135,7 +154,67 @@ struct TimelineEntry {
     message: Option<String>,
 }
 
-impl From<domain::Execution> for Execution {
+/// Holds the place of an operation's result.
+struct AnyResult;
+
+impl JsonSchema for AnyResult {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "AnyResult".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object" })
+    }
+}
+
+/// A union by operation, so that a result is read as what it is.
+impl JsonSchema for Execution {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Execution".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        insert_result_schemas(generator);
+        let of_any = Run::json_schema(generator).to_value();
+        let (mut variants, mut mapping) = (Vec::new(), serde_json::Map::new());
+        for kind in OperationKind::ALL {
+            let mut schema = of_any.clone();
+            schema["description"] = json!(format!("The run of `{}` on one host.", kind.name()));
+            let words = "The type of the job's operation: it says what `result` is.";
+            schema["properties"]["operation"] =
+                json!({ "type": "string", "enum": [kind.name()], "description": words });
+            let words = schema["properties"]["result"]["description"].clone();
+            let choices = json!([result_reference(kind), { "type": "null" }]);
+            schema["properties"]["result"] = json!({ "anyOf": choices, "description": words });
+            if let Some(required) = schema["required"].as_array_mut() {
+                required.insert(0, json!("operation"));
+            }
+            let name = format!("{}Execution", kind.type_name());
+            let reference = format!("#/components/schemas/{name}");
+            generator.definitions_mut().insert(name, schema);
+            variants.push(json!({ "$ref": reference }));
+            mapping.insert(kind.name().to_owned(), json!(reference));
+        }
+        json_schema!({
+            "description": "The run of a job on one host.",
+            "oneOf": variants,
+            "discriminator": { "propertyName": "operation", "mapping": mapping },
+        })
+    }
+}
+
+impl Execution {
+    /// The run of an operation.
+    fn of(kind: OperationKind, execution: domain::Execution) -> Self {
+        Self { operation: kind.name(), run: execution.into() }
+    }
+}
+
+impl From<domain::Execution> for Run {
     fn from(execution: domain::Execution) -> Self {
         Self {
             duration_seconds: execution.duration_seconds(),
@@ -144,7 +223,7 @@ impl From<domain::Execution> for Execution {
             attempt: execution.attempt,
             started_at: execution.started_at,
             finished_at: execution.finished_at,
-            result: execution.result.map(ShownResult),
+            result: execution.result,
             error: execution.error.map(ExecutionError::from),
         }
     }

@@ -3,6 +3,7 @@
 //! Every type here is `serde` for the bytes and `schemars` for the document; nothing is described twice.
 
 mod body;
+mod fields;
 mod health;
 mod job;
 mod json;
@@ -13,15 +14,17 @@ mod object;
 mod operation;
 mod schemas;
 mod stats;
+mod whole;
 mod worker;
 
-pub(super) use body::Body;
+pub(super) use body::{Body, BodyCheck, body_check};
 pub(super) use health::{Alive, Readiness, Report};
 pub(super) use job::{Job, JobPage};
 pub(super) use json::Json;
 pub(super) use new_job::{NewJob, NewRetry};
 pub(super) use node::NodeResults;
 pub(super) use node_bodies::DnsChangeBody;
+pub(super) use object::may_be_repeated;
 pub(super) use schemas::insert_schemas;
 pub(super) use stats::Stats;
 pub(super) use worker::{Worker, WorkerList};

@@ -2,11 +2,13 @@
 
 use std::marker::PhantomData;
 
-use poem::http::StatusCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{body::ReadBody, object::read_object};
+use super::{
+    body::ReadBody,
+    object::{check_json, read_body, read_object, required_of},
+};
 use crate::{
     adapters::http::problem::ApiError,
     domain::{
@@ -17,39 +19,50 @@ use crate::{
 
 impl ReadBody for CommandInput {
     fn read(bytes: &[u8]) -> Result<Self, ApiError> {
-        read_object(bytes, "", PhantomData)
+        read_body(bytes)
     }
 }
 
 impl ReadBody for Ping {
     fn read(bytes: &[u8]) -> Result<Self, ApiError> {
-        read_object(bytes, "", PhantomData)
+        read_body(bytes)
     }
 }
 
 /// A change of name servers without its interface, which stands in the path.
-pub(in crate::adapters::http) struct DnsChangeBody(Map<String, Value>);
+pub(in crate::adapters::http) struct DnsChangeBody(DnsChange);
 
 /// The field that stands in the path.
 const IN_PATH: &str = "interface";
+/// Stands for it until then: the loopback interface.
+const ANY: &str = "lo";
 
 impl DnsChangeBody {
     /// The change of this interface.
-    pub(in crate::adapters::http) fn of(self, interface: &InterfaceName) -> Result<DnsChange, ApiError> {
-        let mut fields = self.0;
-        if fields.contains_key(IN_PATH) {
-            let words = "it stands in the path";
-            return Err(ApiError::field(StatusCode::UNPROCESSABLE_ENTITY, IN_PATH, words));
-        }
-        fields.insert(IN_PATH.to_owned(), Value::String(interface.to_string()));
-        read_object(Value::Object(fields).to_string().as_bytes(), "", PhantomData)
+    pub(in crate::adapters::http) fn of(self, interface: InterfaceName) -> DnsChange {
+        DnsChange { interface, ..self.0 }
     }
 }
 
 impl ReadBody for DnsChangeBody {
     fn read(bytes: &[u8]) -> Result<Self, ApiError> {
-        read_object(bytes, "", PhantomData::<Map<String, Value>>).map(Self)
+        check_json(bytes)?;
+        let change = PhantomData::<DnsChange>;
+        let read = read_object(&with_interface(bytes), "", change, change, required_of::<DnsChange>);
+        read.map(Self).map_err(|mut errors| {
+            for error in errors.iter_mut().filter(|error| error.field == IN_PATH) {
+                "it stands in the path".clone_into(&mut error.message);
+            }
+            ApiError::fields(errors)
+        })
     }
+}
+
+/// The body as if it named an interface too.
+fn with_interface(bytes: &[u8]) -> Vec<u8> {
+    let Some(rest) = bytes.trim_ascii().strip_prefix(b"{") else { return bytes.to_vec() };
+    let separator = if rest.trim_ascii_start().starts_with(b"}") { "" } else { "," };
+    [format!("{{\"{IN_PATH}\":\"{ANY}\"{separator}").as_bytes(), rest].concat()
 }
 
 impl JsonSchema for DnsChangeBody {

@@ -4,7 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
-use crate::domain::{Operation, OperationKind, ResultDocument};
+use crate::domain::{Operation, OperationKind};
 
 /// An operation as it is shown: `{"type", "data"?}`.
 #[derive(Debug)]
@@ -59,28 +59,20 @@ pub(super) fn operation_schema(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<ShownOperation>()
 }
 
-/// The result of an execution, as its worker wrote it.
-#[derive(Debug, Serialize)]
-#[serde(transparent)]
-pub(super) struct ShownResult(pub(super) ResultDocument);
-
-impl JsonSchema for ShownResult {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Result".into()
+/// The schemas of the results of all operations, by the name of the operation.
+pub(super) fn insert_result_schemas(generator: &mut SchemaGenerator) {
+    for kind in OperationKind::ALL {
+        let mut schema = kind.output_schema(generator);
+        schema.insert("description".to_owned(), json!(format!("The result of `{}`.", kind.name())));
+        generator.definitions_mut().insert(result_name(kind), schema.to_value());
     }
+}
 
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut variants = Vec::new();
-        for kind in OperationKind::ALL {
-            let name = format!("{}Result", kind.type_name());
-            let mut schema = kind.output_schema(generator);
-            schema.insert("description".to_owned(), json!(format!("The result of `{}`.", kind.name())));
-            generator.definitions_mut().insert(name.clone(), schema.to_value());
-            variants.push(json!({ "$ref": format!("#/components/schemas/{name}") }));
-        }
-        json_schema!({
-            "description": "What an operation returned; the job's operation says which of these it is.",
-            "anyOf": variants,
-        })
-    }
+fn result_name(kind: OperationKind) -> String {
+    format!("{}Result", kind.type_name())
+}
+
+/// A reference to the schema of an operation's result.
+pub(super) fn result_reference(kind: OperationKind) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{}", result_name(kind)) })
 }

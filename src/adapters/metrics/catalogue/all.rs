@@ -29,6 +29,7 @@ pub const GROUPS: &[Group] = &[
             http::WAIT_DURATION,
             http::PANICS,
             http::AUTH_REJECTIONS,
+            http::LIMITS_REFUSED,
         ],
     },
     Group {

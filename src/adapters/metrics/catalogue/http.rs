@@ -2,7 +2,7 @@
 
 use super::{
     family::{Family, Kind},
-    labels::{AUTH_REJECTION, ERROR_TYPE, METHOD, ROUTE, STATUS_CODE},
+    labels::{AUTH_REJECTION, ERROR_TYPE, LIMIT, METHOD, ROUTE, STATUS_CODE},
 };
 
 /// Every combination of method and status code that one route can answer with, with room: its own methods with some
@@ -75,3 +75,14 @@ pub const AUTH_REJECTIONS: Family = Family::new(
     "Requests that were refused for their token.",
 )
 .labels(&[AUTH_REJECTION]);
+
+/// Clients that ask for too much.
+pub const LIMITS_REFUSED: Family = Family::new(
+    Kind::Counter,
+    "osapi.limits.refused",
+    "osapi_limits_refused_total",
+    "{refusal}",
+    "Times that a limit was applied: a connection was closed to make room for a new client or because its client sent \
+     no request or did not read its answer, or a request that asked to wait was answered at once.",
+)
+.labels(&[LIMIT]);

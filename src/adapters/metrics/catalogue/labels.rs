@@ -4,7 +4,7 @@
 use super::family::Label;
 use crate::{
     domain::{ExecutionStatus, JobStatus, OperationKind},
-    ports::driven::{AuthError, HttpMethod, QueueOperation, QueueOutcome, RejectionReason, ScrapeEnd},
+    ports::driven::{AuthError, HttpMethod, Limit, QueueOperation, QueueOutcome, RejectionReason, ScrapeEnd},
 };
 
 /// The largest fleet whose workers all have series of their own.
@@ -44,6 +44,11 @@ pub(super) const AUTH_REJECTION: Label = label(
     "reason",
     "`missing`, `malformed`, `signature`, `expired`, `not_yet_valid`, `wrong_issuer`, `scope`",
     AuthError::ALL.len(),
+);
+pub(super) const LIMIT: Label = label(
+    "limit",
+    "a key of `api.server.limits`: `connections`, `head_time`, `answer_time`, `waits`, `waits_per_subject`",
+    Limit::ALL.len(),
 );
 pub(super) const BACKEND: Label = label("backend", "`embedded`, `nats`", 1);
 pub(super) const DURABILITY: Label = label("durability", "`power_loss`, `process_crash`", 1);

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     adapters::metrics::catalogue::http,
-    ports::driven::{AuthError, HttpEnd, HttpMethod, Route, RouteId},
+    ports::driven::{AuthError, HttpEnd, HttpMethod, Limit, Route, RouteId},
 };
 
 const METHODS: usize = HttpMethod::ALL.len();
@@ -42,6 +42,7 @@ pub(super) struct HttpSeries {
     routes: Vec<RouteSeries>,
     active: [Lazy<BoundLevel>; METHODS],
     auth_rejections: [BoundCount; AuthError::ALL.len()],
+    limits_refused: [BoundCount; Limit::ALL.len()],
     active_requests: UpDownCounter<i64>,
     requests: Counter<u64>,
     durations: Histogram<f64>,
@@ -96,11 +97,14 @@ impl HttpSeries {
             panics: Lazy::new(),
         };
         let auth_rejections = instruments.counter(&http::AUTH_REJECTIONS);
+        let limits_refused = instruments.counter(&http::LIMITS_REFUSED);
         Self {
             routes: routes.iter().map(route).collect(),
             active: HttpMethod::ALL.map(|_| Lazy::new()),
             auth_rejections: AuthError::ALL
                 .map(|reason| auth_rejections.bind(&labels(&http::AUTH_REJECTIONS, [reason.as_str()]))),
+            limits_refused: Limit::ALL
+                .map(|limit| limits_refused.bind(&labels(&http::LIMITS_REFUSED, [limit.as_str()]))),
             active_requests: instruments.up_down_counter(&http::ACTIVE_REQUESTS),
             requests: instruments.counter(&http::REQUESTS),
             durations: instruments.histogram(&http::REQUEST_DURATION),
@@ -137,6 +141,10 @@ impl HttpSeries {
 
     pub(super) fn auth_rejected(&self, reason: AuthError) {
         self.auth_rejections[reason as usize].add(1);
+    }
+
+    pub(super) fn limit_reached(&self, limit: Limit) {
+        self.limits_refused[limit as usize].add(1);
     }
 
     fn active(&self, method: HttpMethod) -> &BoundLevel {

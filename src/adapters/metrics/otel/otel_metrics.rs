@@ -26,8 +26,8 @@ use super::{
 use crate::{
     domain::{ExecutionStatus, Hostname, JobStatus, OperationKind},
     ports::driven::{
-        AuthError, ExpositionError, FleetSnapshot, HttpEnd, HttpMethod, HttpMetrics, MetricsExposition, MetricsPort,
-        QueueOperation, QueueOutcome, RejectionReason, RouteId, ScrapeEnd,
+        AuthError, ExpositionError, FleetSnapshot, HttpEnd, HttpMethod, HttpMetrics, Limit, MetricsExposition,
+        MetricsPort, QueueOperation, QueueOutcome, RejectionReason, RouteId, ScrapeEnd,
     },
 };
 
@@ -157,6 +157,10 @@ impl HttpMetrics for OtelMetrics {
 
     fn auth_rejected(&self, reason: AuthError) {
         self.http.auth_rejected(reason);
+    }
+
+    fn limit_reached(&self, limit: Limit) {
+        self.http.limit_reached(limit);
     }
 }
 

@@ -14,8 +14,13 @@ fn without_anything_the_documented_defaults_apply() {
     assert_eq!(file, None);
     assert_eq!(settings.data_dir, PathBuf::from("./osapi-data"));
     assert_eq!(settings.api.server.address().to_string(), "127.0.0.1:8080");
-    assert_eq!(settings.api.server.limits.body, 1024 * 1024);
+    let limits = &settings.api.server.limits;
+    assert_eq!((limits.body, limits.connections), (1024 * 1024, 10_000));
+    assert_eq!((limits.waits, limits.waits_per_subject), (4096, 256));
+    let times = [limits.head_time, limits.idle_time, limits.answer_time];
+    assert_eq!(times, [10, 75, 30].map(Duration::from_secs));
     assert_eq!(settings.api.server.security.signing_key, None);
+    assert_eq!(settings.api.server.security.clock_skew, Duration::from_secs(30));
     assert!(settings.api.server.security.cors.allow_origins.is_empty());
     assert_eq!(settings.job.queue.backend, QueueBackend::Embedded);
     assert_eq!(settings.job.queue.durability, Durability::PowerLoss);

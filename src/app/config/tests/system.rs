@@ -56,12 +56,19 @@ pub(super) fn variable_of(key: &str) -> String {
 }
 
 /// Values other than the defaults, for every key that there is.
-pub(super) const GOOD: [(&str, &str); 33] = [
+pub(super) const GOOD: [(&str, &str); 40] = [
     ("data_dir", "/var/lib/osapi"),
     ("api.server.host", "0.0.0.0"),
     ("api.server.port", "0"),
     ("api.server.limits.body", "2097152"),
+    ("api.server.limits.connections", "16"),
+    ("api.server.limits.waits", "0"),
+    ("api.server.limits.waits_per_subject", "1000000"),
+    ("api.server.limits.head_time", "1s"),
+    ("api.server.limits.idle_time", "1d"),
+    ("api.server.limits.answer_time", "1h"),
     ("api.server.security.signing_key", "01234567890123456789012345678901"),
+    ("api.server.security.clock_skew", "0s"),
     ("api.server.security.cors.allow_origins", "[https://a.example, http://localhost:3000]"),
     ("job.queue.backend", "nats"),
     ("job.queue.durability", "process_crash"),

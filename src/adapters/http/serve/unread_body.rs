@@ -22,6 +22,10 @@ const WORTH_READING: usize = 8 << 20;
 /// Time that is spent on it, at most.
 const WORTH_WAITING: Duration = Duration::from_secs(2);
 
+/// Marks the answer of a route that reads no body: what the client sends all the same is not waited for.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::adapters::http) struct NoBodyRead;
+
 /// The body of a request that is being answered: its reader, and what keeps it for the time after the answer.
 #[derive(Clone)]
 pub(super) struct UnreadBody {
