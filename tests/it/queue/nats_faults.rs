@@ -123,6 +123,7 @@ async fn a_worker_that_is_silent_keeps_its_claim_for_its_whole_lease() {
     let claim = worker.claim("web-1", 1).await.remove(0);
     let claimed = Instant::now();
     worker.queue.close().await;
+    until("the claim is seen", || async { world.status(id).await == "running" }).await;
     while claimed.elapsed() < Duration::from_millis(2_800) {
         assert_eq!(world.status(id).await, "running", "after {:?}", claimed.elapsed());
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -15,13 +15,14 @@ use super::{
     link::Link,
     progress::Progress,
     record::{WorkerRecord, decode, time},
+    server_time::is_off,
     standing::Standing,
 };
 use crate::{
     adapters::queue::store::between,
     domain::{
         Hostname, Worker,
-        worker::{CLOCK_TOLERANCE, HEARTBEAT_EXPIRY, is_connected},
+        worker::{HEARTBEAT_EXPIRY, is_connected},
     },
     ports::driven::QueueError,
 };
@@ -107,20 +108,17 @@ impl Fleet {
         let ahead_seconds = heard.clock_offset.as_secs_f64();
         match (clock_was_off, is_off(heard.clock_offset)) {
             (false, true) => {
-                tracing::warn!(worker = %host, ahead_seconds, "the clock of a worker's host is wrong, or this one's");
+                tracing::warn!(worker = %host, ahead_seconds, "the clock of a worker's host differs from this host's clock");
             }
-            (true, false) => tracing::info!(worker = %host, "the clock of a worker's host is right again"),
+            (true, false) => {
+                tracing::info!(worker = %host, "the clock of a worker's host agrees with this host's clock again");
+            }
             _ => {}
         }
         known.workers.insert(name, heard);
         known.workers.retain(|_, heard| heard.is_connected(uptime));
         known.beats.retain(|_, (_, at)| at.elapsed() < HEARTBEAT_EXPIRY * 4);
     }
-}
-
-/// Whether a clock is further away than it should be.
-pub(super) fn is_off(offset: SignedDuration) -> bool {
-    offset.unsigned_abs() > CLOCK_TOLERANCE
 }
 
 /// Takes what the workers stream brings.

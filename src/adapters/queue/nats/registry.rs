@@ -2,10 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -16,7 +13,6 @@ use uuid::Uuid;
 use super::{
     connect_error::ConnectError,
     executions::Executions,
-    fleet::is_off,
     link::{Link, NotWritten},
     questions::{Answer, Questions},
     record::{Alive, Control, DrainingRecord, WorkerRecord, decode, encode},
@@ -49,8 +45,6 @@ pub(super) struct Registry {
     lost: Mutex<HashSet<Hostname>>,
     /// Held while it is looked up whether a host drains, so that what is looked up last is what counts.
     looking: tokio::sync::Mutex<()>,
-    /// Whether this host's clock was reported as wrong.
-    clock_is_off: AtomicBool,
 }
 
 impl Registry {
@@ -63,7 +57,6 @@ impl Registry {
             draining: Mutex::default(),
             lost: Mutex::default(),
             looking: tokio::sync::Mutex::default(),
-            clock_is_off: AtomicBool::new(false),
         }
     }
 
@@ -122,7 +115,6 @@ impl Registry {
                 Ok(written) => {
                     self.own().insert(worker.hostname.clone(), (worker.clone(), self.link.time.uptime()));
                     self.lost().remove(&worker.hostname);
-                    self.report_clock();
                     self.refresh(&worker.hostname).await?;
                     return Ok(written);
                 }
@@ -138,17 +130,6 @@ impl Registry {
         let written = self.own().get(hostname).map(|(_, uptime)| *uptime);
         if let Some(written) = written {
             self.link.time.heard(at + (self.link.time.uptime() - written));
-        }
-    }
-
-    /// Says once that this host's clock is wrong, and once that it is right again.
-    fn report_clock(&self) {
-        let offset = self.link.time.own_offset();
-        let (is_off, ahead_seconds) = (is_off(offset), offset.as_secs_f64());
-        match (self.clock_is_off.swap(is_off, Ordering::Relaxed), is_off) {
-            (false, true) => tracing::warn!(ahead_seconds, "this host's clock is not that of the NATS server"),
-            (true, false) => tracing::info!("this host's clock is that of the NATS server again"),
-            _ => {}
         }
     }
 

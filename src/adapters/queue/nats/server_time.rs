@@ -7,7 +7,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -16,6 +16,7 @@ use jiff::SignedDuration;
 
 use crate::{
     adapters::queue::store::{between, micros, whole},
+    domain::worker::CLOCK_TOLERANCE,
     ports::driven::Clock,
 };
 
@@ -24,18 +25,31 @@ pub(super) struct ServerTime {
     clock: Arc<dyn Clock>,
     /// The server's time when this host started, in microseconds since 1970.
     at_boot: AtomicI64,
+    /// Whether this host's time of day was reported as wrong.
+    is_off: AtomicBool,
+}
+
+/// Whether a clock is further away than it should be.
+pub(super) fn is_off(offset: SignedDuration) -> bool {
+    offset.unsigned_abs() > CLOCK_TOLERANCE
 }
 
 impl ServerTime {
     /// Until the server has said what its time is, it is taken to be that of this host.
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         let at_boot = AtomicI64::new(micros(clock.now()) - whole(clock.uptime().elapsed));
-        Self { clock, at_boot }
+        Self { clock, at_boot, is_off: AtomicBool::new(false) }
     }
 
-    /// The server says what its time is now.
+    /// The server says what its time is now. Says once that this host's clock differs, and once that it does no more.
     pub(super) fn heard(&self, now: i64) {
         self.at_boot.store(now - self.uptime(), Ordering::Relaxed);
+        let (offset, ahead_seconds) = (self.own_offset(), self.own_offset().as_secs_f64());
+        match (self.is_off.swap(is_off(offset), Ordering::Relaxed), is_off(offset)) {
+            (false, true) => tracing::warn!(ahead_seconds, "the clock of this host differs from the NATS server's"),
+            (true, false) => tracing::info!("the clock of this host agrees with the NATS server's again"),
+            _ => {}
+        }
     }
 
     /// Now, in microseconds since 1970.
