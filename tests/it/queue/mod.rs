@@ -15,6 +15,7 @@ mod nats_clocks;
 mod nats_copies;
 mod nats_faults;
 mod nats_losses;
+mod nats_panics;
 mod nats_process;
 mod nats_refusals;
 pub(crate) mod nats_server;
